@@ -1,0 +1,8 @@
+"""Backends: dumb, thread-safe stores of named byte objects."""
+
+from stratakv.backends.base import Backend, ObjectInfo, ObjectNotFoundError
+from stratakv.backends.directory import DirectoryBackend
+from stratakv.backends.disk import DiskBackend
+from stratakv.backends.memory import MemoryBackend
+
+__all__ = ["Backend", "DirectoryBackend", "DiskBackend", "MemoryBackend", "ObjectInfo", "ObjectNotFoundError"]

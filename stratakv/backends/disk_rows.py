@@ -1,0 +1,268 @@
+"""diskcache made safe for packs: its `Disk` and `Cache`, with the parts replaced that could lose or leak.
+
+`ValueFiles` owns the value files; `ObjectRows` owns the rows and the SQLite connections. diskcache keeps
+naming, schema and the order "file, row, and on removal row, file".
+
+Invariants: a committed row's file is whole and durable; nothing is ever unpickled (CVE-2025-69872); a file
+name out of the database is used only if diskcache could have made it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import threading
+import weakref
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import diskcache
+from diskcache.core import DBNAME, MODE_BINARY, UNKNOWN
+
+from stratakv.backends.base import ObjectInfo
+from stratakv.backends.durable import make_folder, regular_size, write_file
+from stratakv.backends.failures import is_no_room
+from stratakv.backends.open_files import OpenFile
+from stratakv.errors import ConfigurationError, CorruptionError
+from stratakv.files import Files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SETTINGS = {
+    "eviction_policy": "none",
+    "cull_limit": 0,
+    "statistics": 0,
+    "tag_index": 0,
+    "size_limit": 2**62,
+    "disk_min_file_size": 0,
+    "sqlite_journal_mode": "wal",
+    "sqlite_synchronous": 2,
+    "sqlite_cache_size": 512,
+    # A database cut short under a mapping kills the process; an ordinary read returns an error.
+    "sqlite_mmap_size": 0,
+}
+"""No eviction, no writes by reads, full sync, every object a file."""
+
+_PAGE_ROWS = 512
+_is_value_file = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}\.val").fullmatch
+
+_inherited: list[sqlite3.Connection] = []
+"""A parent's connections, kept in a forked child so that no finaliser closes them there."""
+
+
+class ValueFiles(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
+    """Value files: bytes only, durable before `store` returns.
+
+    Attributes:
+        files: The file layer.
+        held_bytes: Length of all value files, kept as they come and go; seeded by `scrub`.
+    """
+
+    def __init__(self, directory: str, **settings: Any) -> None:
+        super().__init__(directory, **settings)
+        self.files = Files()
+        self.held_bytes = 0
+        self._root = Path(directory)
+        self._lock = threading.Lock()
+
+    def put(self, key: object) -> tuple[str, bool]:
+        if type(key) is not str:
+            raise ConfigurationError(f"an object's name is a str, not {type(key).__name__}")
+        return key, True
+
+    def get(self, key: object, raw: object) -> str:
+        if not raw or type(key) is not str:
+            raise CorruptionError(f"{self._root} holds a row that stratakv did not write: its key is no plain text")
+        return key
+
+    def store(self, value: object, read: bool, key: object = UNKNOWN) -> tuple[int, int, str, None]:
+        if type(value) is not bytes or read:
+            raise ConfigurationError(f"an object's content is bytes, not {type(value).__name__}")
+        filename, full_path = self.filename(key, value)
+        path = Path(full_path)
+        with self._lock:
+            # Made under the lock that removes empty folders, so that they cannot vanish in between.
+            make_folder(path.parent.parent)
+            make_folder(path.parent)
+            os.close(self.files.open_append(path))
+        write_file(self.files, path, value)
+        with self._lock:
+            self.held_bytes += len(value)
+        try:
+            # All three, always: another thread may have made a folder and not synced it yet.
+            for folder in (path.parent, path.parent.parent, self._root):
+                self.files.sync_directory(folder)
+        except BaseException:
+            self.remove(filename)
+            raise
+        return len(value), MODE_BINARY, filename, None
+
+    def fetch(self, mode: int, filename: object, value: object, read: bool) -> OpenFile | bytes:
+        if mode != MODE_BINARY or value is not None or not isinstance(filename, str) or not _is_value_file(filename):
+            raise CorruptionError(
+                f"{self._root} holds a row that stratakv did not write (mode {mode!r}, file "
+                f"{filename!r}); it is not read, because such a row may hold a pickle"
+            )
+        file = OpenFile(self._root / filename)
+        return file if read else file.read(0, file.size)
+
+    def remove(self, file_path: str) -> None:
+        if not _is_value_file(file_path):
+            raise CorruptionError(f"{self._root} holds a row with a file name that is not its own: {file_path!r}")
+        path = self._root / file_path
+        with self._lock:
+            size = regular_size(path)
+            if size is not None:
+                self.files.unlink(path)
+                self.held_bytes -= size
+            with suppress(OSError):  # Not empty, or gone already; an empty folder does no harm either way.
+                path.parent.rmdir()
+                path.parent.parent.rmdir()
+
+    def scrub(self, wanted: set[str]) -> None:
+        """Remove value files that no row names: their put was never acknowledged. Count the rest.
+
+        Only paths that diskcache could have made are looked at; anything else is not ours to judge.
+        """
+        for path in tuple(self._root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*.val")):
+            filename = path.relative_to(self._root).as_posix()
+            size = regular_size(path)
+            if size is None or not _is_value_file(filename):
+                continue
+            self.held_bytes += size
+            if filename not in wanted:
+                self.remove(filename)
+
+
+class _Lease:
+    """A thread's hold on its connection: lies in the thread's locals and closes the connection when they go.
+
+    A connection is part of a reference cycle, so without this it would outlive its thread until some
+    collection.
+    """
+
+    __slots__ = ("__weakref__", "connection", "owner")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.owner = os.getpid()
+
+    def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:
+        if self.owner == getpid():
+            self.connection.close()
+        else:
+            _inherited.append(self.connection)
+
+
+class ObjectRows(diskcache.Cache):  # type: ignore[misc]  # diskcache has no types
+    """Rows of name, size and file name, each thread with its own connection.
+
+    Args:
+        directory: An absolute path without `$`, which diskcache would expand.
+        timeout: Seconds to wait for a lock that another process holds.
+        files: The file layer.
+    """
+
+    def __init__(self, directory: str, timeout: float, files: Files) -> None:
+        self._leases: weakref.WeakSet[_Lease] = weakref.WeakSet()
+        self._writing = threading.RLock()
+        super().__init__(directory, timeout=timeout, disk=ValueFiles, **SETTINGS)
+        self._disk.files = files
+        self._disk.scrub({row[0] for row in self._sql("SELECT filename FROM Cache")})
+
+    @property
+    def _con(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "con", None)
+        if connection is None:
+            connection = sqlite3.connect(
+                os.path.join(self._directory, DBNAME),
+                timeout=self._timeout,
+                isolation_level=None,
+                # Used by its own thread; only closing may come from another, when no call is under way.
+                check_same_thread=False,
+            )
+            self._local.con = connection
+            lease = self._local.lease = _Lease(connection)
+            self._leases.add(lease)
+            for key, value in SETTINGS.items():
+                if key.startswith("sqlite_"):
+                    self.reset(key, value, update=False)
+        return connection
+
+    @contextmanager
+    def _transact(self, retry: bool = False, filename: str | None = None) -> Iterator[Any]:
+        # One writer at a time waits on a lock here, where SQLite would make it sleep and poll.
+        with self._writing:
+            try:
+                with super()._transact(retry) as pair:
+                    yield pair
+            except BaseException:
+                self._undo(filename)
+                raise
+
+    def _undo(self, filename: str | None) -> None:
+        """Leave no open transaction, as diskcache does after a failed COMMIT, and no file without a row."""
+        connection = self._con
+        if connection.in_transaction:
+            connection.rollback()
+        if filename is not None:
+            # The failure may have come after the commit; then the file is the object.
+            named = connection.execute("SELECT 1 FROM Cache WHERE filename = ?", (filename,)).fetchone()
+            if named is None:
+                self._disk.remove(filename)
+
+    def locate(self, name: str) -> OpenFile | None:
+        """Open the file of an object; None where there is no row.
+
+        Raises:
+            CorruptionError: The row is not ours, or its file is missing or of another size.
+        """
+        missed = None
+        while True:
+            query = "SELECT mode, filename, value, size FROM Cache WHERE key = ? AND raw = 1"
+            row = self._sql(query, (name,)).fetchone()
+            if row is None:
+                return None
+            mode, filename, value, size = row
+            try:
+                file: OpenFile = self._disk.fetch(mode, filename, value, True)
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                # Replaced or deleted since the query, so ask again; the same answer twice is damage.
+                if filename == missed:
+                    raise CorruptionError(f"object {name}: its file {filename} is missing") from None
+                missed = filename
+                continue
+            if file.size != size:
+                raise CorruptionError(f"object {name}: its file {filename} has {file.size} bytes, not {size}")
+            return file
+
+    def remove_object(self, name: str) -> bool:
+        """Remove an object: its row durably, then its file. Return whether there was one."""
+        try:
+            return bool(self.delete(name))
+        except sqlite3.Error as error:
+            if not is_no_room(error):
+                raise
+        # The write-ahead log cannot grow. Checkpointed, it is written again from its start.
+        self._sql("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        return bool(self.delete(name))
+
+    def size_of(self, name: str) -> int | None:
+        """Return the size a row states; None where there is no row."""
+        row = self._sql("SELECT size FROM Cache WHERE key = ? AND raw = 1", (name,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def page(self, after: int) -> tuple[int, tuple[ObjectInfo, ...]]:
+        """Return the objects in some rows behind row `after`, and the last row seen; none at the end."""
+        query = "SELECT rowid, key, raw, size FROM Cache WHERE rowid > ? ORDER BY rowid LIMIT ?"
+        rows = self._sql(query, (after, _PAGE_ROWS)).fetchall()
+        last = rows[-1][0] if rows else after
+        return last, tuple(ObjectInfo(self._disk.get(key, raw), size) for _, key, raw, size in rows)
+
+    def close_all(self) -> None:
+        """Close the connections of all threads. No call may be under way."""
+        for lease in tuple(self._leases):
+            lease.connection.close()

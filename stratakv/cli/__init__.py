@@ -1,0 +1,1 @@
+"""The `stratakv` command line."""

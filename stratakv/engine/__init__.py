@@ -1,0 +1,1 @@
+"""The store: serialisation, codecs, journal, catalog, packs, tiers and the face."""

@@ -1,0 +1,123 @@
+"""The checkpoint: from the journal into packs and the catalog.
+
+Owns the order of that step: freeze the dirty table where the journal switches segments, write the packs, commit one
+catalog transaction with keys, places and the last sequence number, stop shadowing, drop the journal's closed segments.
+A failure anywhere leaves the frozen writes where they are; the next checkpoint takes them along.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stratakv.engine.pack_writer import WrittenPack, open_pack_writer
+from stratakv.engine.records import IN_COLD, IN_HOT, IN_WARM, encode_key
+from stratakv.engine.shelf import digest_of
+from stratakv.engine.telemetry import CHECKPOINTS
+from stratakv.errors import CorruptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stratakv.engine.dirty import Generation
+    from stratakv.engine.journal import Journal
+    from stratakv.engine.parts import Parts
+    from stratakv.engine.reading import Reader
+
+SAMPLE_BYTES = 8192
+
+
+class Checkpoint:
+    """Persists what is dirty."""
+
+    def __init__(self, parts: Parts, journal: Journal, reader: Reader) -> None:
+        self._parts = parts
+        self._journal = journal
+        self._reader = reader
+
+    def run(self, pause: Callable[[], None]) -> bool:
+        """Persist everything journaled before the call; False where there was nothing to do."""
+        parts = self._parts
+        if not len(parts.dirty) and not parts.labels.unrecorded and not parts.touched:
+            return False
+        last = 0
+
+        def at_switch() -> None:
+            nonlocal last
+            parts.dirty.freeze()
+            last = self._journal.last_sequence
+
+        closed = self._journal.rotate(at_switch)
+        generation = parts.dirty.frozen
+        assert generation is not None  # freeze() made it
+        parts.at_point("checkpoint-frozen")
+        fresh, written = self._write_packs(generation, pause)
+        parts.at_point("checkpoint-packed")
+        self._commit(generation, written, fresh, last)
+        parts.at_point("checkpoint-committed")
+        if parts.bloom is not None:
+            for digest in fresh:
+                parts.bloom.add(digest)
+        parts.dirty.thaw()
+        self._journal.drop(closed)
+        parts.at_point("checkpoint-dropped")
+        parts.counters.add(CHECKPOINTS, 1)
+        return True
+
+    def _write_packs(self, generation: Generation, pause: Callable[[], None]) -> tuple[set[bytes], list[WrittenPack]]:
+        """Write the contents that the catalog lacks; those wanted in cold go there at once."""
+        parts = self._parts
+        needed = parts.dirty.needed_blobs(generation)
+        known = parts.catalog.find_blobs(needed)
+        fresh = {digest for digest in needed if digest not in known or digest in generation.healing}
+        named_by: dict[bytes, str] = {}
+        cold: set[bytes] = set()
+        warm: set[bytes] = set()
+        for key, record in generation.keys.items():
+            if record.digest in fresh:
+                named_by.setdefault(record.digest, key)
+                (cold if record.target == IN_COLD else warm).add(record.digest)
+        written: list[WrittenPack] = []
+        for tier, digests in ((IN_WARM, fresh - (cold - warm)), (IN_COLD, cold - warm)):
+            if not digests:
+                continue
+            writer = open_pack_writer(parts, tier, pause)
+            # Neighbours by key are alike more often than not, so they shrink more side by side.
+            for digest in sorted(digests, key=lambda d: (needed[d].namespace, named_by.get(d, ""))):
+                blob = needed[digest]
+                plaintext = parts.compression.decode(self._reader.read_journal(blob))
+                if digest_of(plaintext, parts.labels.salt(blob.namespace)) != digest:
+                    raise CorruptionError(
+                        f"the journal holds other bytes than were written for {named_by.get(digest)!r}"
+                    )
+                if len(plaintext) <= SAMPLE_BYTES:
+                    parts.dictionaries.sample(blob.namespace, plaintext)
+                writer.add(blob.namespace, digest, plaintext)
+            written += writer.finish()
+        return fresh, written
+
+    def _commit(self, generation: Generation, written: list[WrittenPack], fresh: set[bytes], last: int) -> None:
+        parts = self._parts
+        now = parts.wall()
+        touched, parts.touched = parts.touched, {}
+        unrecorded = list(parts.labels.unrecorded)
+        damaged = parts.dirty.damaged
+        try:
+            with parts.catalog.write(now) as transaction:
+                for number, name, salt in unrecorded:
+                    transaction.add_namespace(number, name, salt)
+                for pack in written:
+                    pack.record(transaction, now)
+                transaction.put_keys(
+                    (encode_key(key), record, parts.labels.is_prunable(record.namespace))
+                    for key, record in generation.keys.items()
+                )
+                transaction.touch((blob, at, count) for blob, (at, count) in touched.items())
+                transaction.mark_damaged(damaged)
+                for record in generation.keys.values():
+                    if record.digest is not None and record.target > IN_HOT and record.digest not in fresh:
+                        transaction.ask_move(transaction.number(record.digest), record.target)
+                transaction.set_meta("last_sequence", last)
+        except BaseException:
+            parts.touched = {**touched, **parts.touched}
+            raise
+        del parts.labels.unrecorded[: len(unrecorded)]

@@ -1,0 +1,98 @@
+"""Contents: from a value to its digest, and to a payload only where the store does not hold it yet.
+
+Owns the question "known already?" and the leases that make its answer hold until the entry that relies on it is
+visible. A duplicate costs no codec work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from stratakv.engine.shelf import digest_of
+from stratakv.engine.telemetry import BLOOM_FALSE_POSITIVES, BLOOM_NEGATIVES
+
+if TYPE_CHECKING:
+    from stratakv.engine.codecs.base import Encoded
+    from stratakv.engine.labels import Label
+    from stratakv.engine.parts import Parts
+
+
+class Content(NamedTuple):
+    """A value on its way in.
+
+    Attributes:
+        digest: Its identity.
+        encoded: Its payload; None for a known content that is not in RAM.
+        leased: It is known, and a lease keeps it until the entry that names it is visible.
+    """
+
+    digest: bytes
+    encoded: Encoded | None
+    leased: bool
+
+
+class Contents:
+    """Prepares contents of one store."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._dumps = parts.serializer.dumps
+        self._encode = parts.compression.encode_fast
+        self._deduplicates = parts.deduplicates
+        self._count_negative = parts.counters.ticker(BLOOM_NEGATIVES)
+        self._count_false_positive = parts.counters.ticker(BLOOM_FALSE_POSITIVES)
+
+    def prepare(self, value: object, label: Label, *, need_payload: bool) -> Content:
+        """Serialise and digest; encode only what is not known, or what is needed in RAM."""
+        plaintext = self._dumps(value)
+        digest = hashlib.sha256(plaintext).digest() if not label.salt else digest_of(plaintext, label.salt)
+        if self._deduplicates and self._known(digest):
+            hot = self._parts.hot.blob(digest)
+            if hot is not None:
+                return Content(digest, hot.encoded, leased=True)
+            return Content(digest, self._encode(plaintext, label.number) if need_payload else None, leased=True)
+        return Content(digest, self._encode(plaintext, label.number), leased=False)
+
+    def with_payload(self, content: Content, value: object, label: Label) -> tuple[Content, Encoded]:
+        """Return the content with its payload, encoding it if it was known and not in RAM."""
+        encoded = content.encoded
+        if encoded is None:
+            encoded = self._encode(self._dumps(value), label.number)
+        return content._replace(encoded=encoded), encoded
+
+    def digest_of(self, value: object, namespace: int) -> bytes:
+        """Return the digest that a value has in a namespace."""
+        return digest_of(self._dumps(value), self._parts.labels.salt(namespace))
+
+    def _known(self, digest: bytes) -> bool:
+        """Tell whether the content is held already, and lease it if so."""
+        parts = self._parts
+        dirty = parts.dirty
+        if dirty.find_blob(digest) is not None or parts.hot.blob(digest) is not None:
+            with dirty.lock:
+                # Asked again under the lock: a checkpoint may just have dropped it.
+                if dirty.find_blob(digest) is not None or parts.hot.blob(digest) is not None:
+                    return dirty.lease(digest)
+        bloom = parts.bloom
+        if bloom is not None and digest not in bloom:
+            self._count_negative()
+            return False
+        if not self.lease(digest):
+            return False
+        if parts.catalog.find_blob(digest) is not None:
+            return True
+        self.release(digest)
+        if bloom is not None:
+            self._count_false_positive()
+        return False
+
+    def lease(self, digest: bytes) -> bool:
+        """Keep a content from being collected; False if it is just being collected or damaged."""
+        with self._parts.dirty.lock:
+            return self._parts.dirty.lease(digest)
+
+    def release(self, digest: bytes) -> None:
+        """Give a lease back that no visible entry took over."""
+        with self._parts.dirty.lock:
+            self._parts.dirty.release(digest)

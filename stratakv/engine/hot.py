@@ -1,0 +1,258 @@
+"""The hot table: encoded blobs in RAM, by key, within a byte budget that counts Python's own overhead.
+
+It is a cache: whatever it holds is also in the journal or below, so any entry may leave at any time. Keys with equal
+contents share one blob. Reads take no lock; all changes happen under the table's lock. Which entry leaves is the
+eviction policy's decision; pinned entries are never offered to it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from stratakv.errors import CapacityError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from stratakv.engine.codecs.base import Encoded
+    from stratakv.policies.eviction.base import EvictionPolicy
+
+BLOB_BYTES = 72 + 72 + 65 + 32 + 24
+"""A HotBlob, its Encoded, its digest (bytes of 32) and two boxed integers."""
+
+ENTRY_BYTES = 104 + 2 * 32
+"""A HotEntry and its boxed version and time."""
+
+BYTES_HEADER = sys.getsizeof(b"")
+
+
+class HotBlob:
+    """One content in RAM and how many hot keys hold it."""
+
+    __slots__ = ("digest", "encoded", "keys")
+
+    def __init__(self, digest: bytes, encoded: Encoded) -> None:
+        self.digest = digest
+        self.encoded = encoded
+        self.keys = 0
+
+    @property
+    def ram_bytes(self) -> int:
+        """RAM of the blob and its payload."""
+        return BLOB_BYTES + BYTES_HEADER + len(self.encoded.payload)
+
+
+class HotEntry:
+    """One hot key.
+
+    Attributes:
+        blob: Its content.
+        version: The key's version it belongs to.
+        expires: Wall time in milliseconds, 0 for never.
+        namespace: The namespace's number.
+        used: Monotonic time of the last use, in seconds.
+        uses: How often it was read since it came in.
+        extra: As in `KeyRecord`.
+        pinned: Never offered to the eviction policy.
+    """
+
+    __slots__ = ("blob", "expires", "extra", "namespace", "pinned", "used", "uses", "version")
+
+    def __init__(
+        self,
+        blob: HotBlob,
+        version: int,
+        expires: int,
+        namespace: int,
+        used: float,
+        extra: bytes | None,
+        *,
+        pinned: bool,
+    ) -> None:
+        self.blob = blob
+        self.version = version
+        self.expires = expires
+        self.namespace = namespace
+        self.used = used
+        self.uses = 0
+        self.extra = extra
+        self.pinned = pinned
+
+
+class HotTable:
+    """Bounded table of hot keys.
+
+    Args:
+        capacity: Budget in bytes.
+        policy: Chooses victims.
+    """
+
+    def __init__(self, capacity: int, policy: EvictionPolicy) -> None:
+        self.lock = threading.Lock()
+        self.capacity = capacity
+        self.entries: dict[str, HotEntry] = {}
+        self.policy = policy
+        self.evictions = 0
+        self._blobs: dict[bytes, HotBlob] = {}
+        self._content_bytes = 0
+        self._pinned_bytes = 0
+
+    def blob(self, digest: bytes) -> HotBlob | None:
+        """Return the content if it is in RAM. Takes no lock."""
+        return self._blobs.get(digest)
+
+    def put(
+        self,
+        key: str,
+        digest: bytes,
+        encoded: Encoded,
+        version: int,
+        *,
+        expires: int,
+        namespace: int,
+        used: float,
+        extra: bytes | None = None,
+        pinned: bool = False,
+        unless: Callable[[], bool] | None = None,
+    ) -> bool:
+        """Take a key in, or replace its entry, and evict others until the budget holds.
+
+        The entry itself is never evicted by its own write. An entry larger than the whole budget is not taken, and
+        evicts nobody. `unless` is asked under the lock: where it says True nothing is done, because what is offered
+        may be old. Returns whether it is in RAM now.
+        """
+        with self.lock:
+            if unless is not None and unless():
+                return False
+            blob = self._blobs.get(digest)
+            if blob is None:
+                blob = HotBlob(digest, encoded)
+            size = _entry_bytes(key, extra) + blob.ram_bytes
+            if size > self.capacity and not pinned:
+                self._remove(key)
+                return False
+            entry = HotEntry(blob, version, expires, namespace, used, extra, pinned=pinned)
+            previous = self.entries.get(key)
+            blob.keys += 1
+            if blob.keys == 1:
+                self._blobs[digest] = blob
+                self._content_bytes += blob.ram_bytes
+            self.entries[key] = entry
+            self._content_bytes += _entry_bytes(key, extra)
+            if previous is not None:
+                self._forget_previous(key, previous)
+            self._tell_policy(key, size, previous, pinned=pinned)
+            while self.usage > self.capacity:
+                victim = self.policy.evict(keep=key)
+                if victim is None:
+                    break
+                self.evictions += 1
+                self._drop(str(victim))
+            return True
+
+    def _tell_policy(self, key: str, size: int, previous: HotEntry | None, *, pinned: bool) -> None:
+        if pinned:
+            self._pinned_bytes += size
+            self.policy.remove(key)
+        elif previous is None or previous.pinned:
+            self.policy.insert(key, size)
+        else:
+            self.policy.resize(key, size)
+
+    def _forget_previous(self, key: str, previous: HotEntry) -> None:
+        if previous.pinned:
+            self._pinned_bytes -= _entry_bytes(key, previous.extra) + previous.blob.ram_bytes
+        self._content_bytes -= _entry_bytes(key, previous.extra)
+        self._release_blob(previous.blob)
+
+    def _release_blob(self, blob: HotBlob) -> None:
+        blob.keys -= 1
+        if blob.keys == 0:
+            self._content_bytes -= blob.ram_bytes
+            del self._blobs[blob.digest]
+
+    def remove(self, key: str) -> None:
+        """Take a key out, pinned or not."""
+        with self.lock:
+            self._remove(key)
+
+    def _remove(self, key: str) -> None:
+        if key in self.entries:
+            self.policy.remove(key)
+            self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        self._forget_previous(key, self.entries.pop(key))
+        if not self.entries:
+            # A dictionary keeps the table of its largest size until it is cleared.
+            self.entries.clear()
+            self._blobs.clear()
+
+    def check_pin(self, key: str, payload_bytes: int, extra: bytes | None = None) -> None:
+        """Make sure that a pin fits.
+
+        Raises:
+            CapacityError: All pinned entries together would exceed the budget.
+        """
+        with self.lock:
+            needed = self._pinned_bytes + _entry_bytes(key, extra) + BLOB_BYTES + BYTES_HEADER + payload_bytes
+            previous = self.entries.get(key)
+            if previous is not None and previous.pinned:
+                needed -= _entry_bytes(key, previous.extra) + previous.blob.ram_bytes
+            if needed > self.capacity:
+                raise CapacityError(
+                    f"pinning {key!r} needs {needed} bytes of RAM for all pins, the hot tier has {self.capacity}: "
+                    f"unpin others or raise tiered_storage.hot_capacity_mb"
+                )
+
+    def unpin(self, key: str) -> None:
+        """Hand a pinned entry to the eviction policy."""
+        with self.lock:
+            entry = self.entries.get(key)
+            if entry is not None and entry.pinned:
+                entry.pinned = False
+                size = _entry_bytes(key, entry.extra) + entry.blob.ram_bytes
+                self._pinned_bytes -= size
+                self.policy.insert(key, size)
+
+    def idle_since(self, moment: float) -> list[str]:
+        """Return the unpinned keys last used before the monotonic `moment`."""
+        with self.lock:
+            return [key for key, entry in self.entries.items() if entry.used < moment and not entry.pinned]
+
+    def dictionaries(self) -> set[int]:
+        """Return the dictionaries that entries need for decoding."""
+        with self.lock:
+            return {blob.encoded.dictionary for blob in self._blobs.values() if blob.encoded.dictionary}
+
+    def by_namespace(self) -> Iterator[tuple[int, int]]:
+        """Yield (namespace, bytes) for each entry; a shared blob is divided among its keys."""
+        with self.lock:
+            entries = list(self.entries.items())
+        for key, entry in entries:
+            yield (
+                entry.namespace,
+                _entry_bytes(key, entry.extra) + entry.blob.ram_bytes // max(1, entry.blob.keys),
+            )
+
+    @property
+    def usage(self) -> int:
+        """Bytes of RAM held: payloads, objects, keys and the tables themselves."""
+        return (
+            self._content_bytes
+            + sys.getsizeof(self.entries)
+            + sys.getsizeof(self._blobs)
+            + self.policy.overhead_bytes()
+        )
+
+    def clear(self) -> None:
+        """Let everything go."""
+        with self.lock:
+            for key in list(self.entries):
+                self._remove(key)
+
+
+def _entry_bytes(key: str, extra: bytes | None) -> int:
+    return ENTRY_BYTES + sys.getsizeof(key) + (sys.getsizeof(extra) if extra is not None else 0)

@@ -1,0 +1,365 @@
+"""The journal: an append-only log of acknowledged writes, and the order in which they become visible.
+
+Owns the files `journal/NNNNNNNNNNNNNNNN.log` (segments, named by their first sequence number). It knows neither keys
+nor blobs: a record is a type and a body. Its invariant: records become visible (`apply`) in the order in which they
+stand in the log, and never before the durability that was asked for.
+
+Bytes, little-endian. A segment starts with 24: magic `SKVJ`, format version u8, 3 zero bytes, first sequence u64,
+salt u32, CRC-32 of the 20 before it. Then records: magic A9 4A, type u8, flags u8 (0), body length u32, CRC-32 u32,
+sequence u64, body. The CRC starts from the segment's salt, so that bytes of another journal stored as a value are never
+taken for a record, and covers type, flags, length and sequence, then the body.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import threading
+import zlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from stratakv.errors import CapacityError, ClosedError, CorruptionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stratakv.files import Files
+
+SEGMENT_MAGIC = b"SKVJ"
+FORMAT_VERSION = 1
+SEGMENT_HEADER = struct.Struct("<4sB3xQII")
+RECORD_MAGIC = b"\xa9J"
+RECORD_HEADER = struct.Struct("<2sBBIIQ")
+RECORD_CHECKED = struct.Struct("<BBIQ")
+MAX_BODY_BYTES = 0xFFFF_FFFF
+
+Apply = Callable[[int, int, int], None]
+"""Called with (sequence, segment, offset of the body in the segment) when the record may become visible."""
+
+
+class Location(NamedTuple):
+    """Bytes inside a segment."""
+
+    segment: int
+    offset: int
+    length: int
+
+
+class _Pending:
+    """A record that is written but not yet synced, in `sync` durability."""
+
+    __slots__ = ("apply", "failure", "offset", "segment", "sequence", "visible")
+
+    def __init__(self, apply: Apply, sequence: int, segment: int, offset: int) -> None:
+        self.apply = apply
+        self.sequence = sequence
+        self.segment = segment
+        self.offset = offset
+        self.visible = False
+        self.failure: BaseException | None = None
+
+
+def segment_path(directory: Path, first: int) -> Path:
+    """Return the file of the segment whose first record has sequence `first`."""
+    return directory / f"{first:016d}.log"
+
+
+class Journal:
+    """The writing end.
+
+    Args:
+        directory: Where the segments lie; it exists.
+        durability: `process`, `sync` or `none`.
+        next_sequence: The number of the next record.
+        older: Segments with records that no checkpoint has covered yet, as replay found them.
+        files: The file layer.
+        make_room: Called once when the disk is full while an urgent record (a deletion) is written; it gives back
+            the reserve.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        durability: str,
+        next_sequence: int,
+        older: dict[int, int],
+        files: Files,
+        make_room: Callable[[], bool],
+    ) -> None:
+        self._directory = directory
+        self._files = files
+        self._make_room = make_room
+        self._group_commit = durability == "sync"
+        self._buffered = durability == "none"
+        self._lock = threading.Lock()
+        self._sync_lock = threading.Lock()
+        self._pending: list[_Pending] = []
+        self._buffer: list[bytes] = []
+        self._buffer_bytes = 0
+        self._next = next_sequence
+        self._descriptors: dict[int, int] = {}
+        self._sizes: dict[int, int] = dict(older)
+        self._failure: str | None = None
+        self._unsynced = False
+        for segment in older:
+            self._descriptors[segment] = files.open_append(segment_path(directory, segment))
+        self._start_segment()
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def append(self, kind: int, parts: list[bytes], apply: Apply, *, urgent: bool = False) -> int:
+        """Write one record, then call `apply` once it may become visible; return its sequence number.
+
+        Raises:
+            CapacityError: The disk is full; the log is as it was before.
+            ClosedError: An earlier write or sync failed, or the journal is closed.
+        """
+        length = 0
+        for part in parts:
+            length += len(part)
+        if length > MAX_BODY_BYTES:
+            raise CapacityError(f"a record of {length} bytes is too large for the journal (4 GiB): split the value")
+        with self._lock:
+            if self._failure is not None:
+                raise ClosedError(self._failure)
+            sequence = self._next
+            crc = zlib.crc32(RECORD_CHECKED.pack(kind, 0, length, sequence), self._salt)
+            for part in parts:
+                crc = zlib.crc32(part, crc)
+            header = RECORD_HEADER.pack(RECORD_MAGIC, kind, 0, length, crc, sequence)
+            segment = self._segment
+            offset = self._sizes[segment] + RECORD_HEADER.size
+            self._write([header, *parts], RECORD_HEADER.size + length, urgent=urgent)
+            self._next = sequence + 1
+            self._unsynced = True
+            if not self._group_commit:
+                apply(sequence, segment, offset)
+                return sequence
+            waiting = _Pending(apply, sequence, segment, offset)
+            self._pending.append(waiting)
+        self._commit_group(waiting)
+        return sequence
+
+    def _commit_group(self, waiting: _Pending) -> None:
+        """Return when the record is synced and visible. Whoever holds the sync lock syncs for all that wait."""
+        with self._sync_lock:
+            if not waiting.visible and waiting.failure is None:
+                self._sync_pending()
+        if waiting.failure is not None:
+            raise ClosedError(str(self._failure)) from waiting.failure
+
+    def _sync_pending(self) -> None:
+        """Sync the log and make all records written so far visible, in order. The sync lock is held."""
+        with self._lock:
+            batch, self._pending = self._pending, []
+            descriptor = self._descriptors[self._segment]
+            self._flush_buffer()
+            self._unsynced = False
+        try:
+            self._files.sync(descriptor)
+        except BaseException as failure:
+            with self._lock:
+                self._latch(f"the journal could not be synced ({failure}); reopen the store")
+                late, self._pending = self._pending, []
+            for record in batch + late:
+                record.failure = failure
+            raise
+        for record in batch:
+            record.apply(record.sequence, record.segment, record.offset)
+            record.visible = True
+
+    def _write(self, parts: list[bytes], total: int, *, urgent: bool) -> None:
+        if self._buffered:
+            self._buffer.extend(parts)
+            self._buffer_bytes += total
+            self._sizes[self._segment] += total
+            if self._buffer_bytes >= 1 << 18:
+                self._flush_buffer()
+            return
+        self._write_through(parts, total, urgent=urgent)
+        self._sizes[self._segment] += total
+
+    def _write_through(self, parts: list[bytes], total: int, *, urgent: bool) -> None:
+        descriptor = self._descriptors[self._segment]
+        try:
+            taken = self._files.write(descriptor, parts)
+            if taken != total:
+                self._write_rest(descriptor, b"".join(parts), taken)
+        except OSError as failure:
+            self._undo_partial_write(descriptor, failure)
+            if failure.errno not in (errno.ENOSPC, errno.EDQUOT):
+                self._latch(f"the journal could not be written ({failure}); reopen the store")
+                raise ClosedError(self._failure) from failure
+            if urgent and self._make_room():
+                self._write_through(parts, total, urgent=False)
+                return
+            raise CapacityError(
+                f"no space left under {self._directory.parent}: nothing was stored; free space and try again"
+            ) from failure
+
+    def _write_rest(self, descriptor: int, content: bytes, taken: int) -> None:
+        # A short write on a regular file means that the disk filled up or a signal came in between.
+        while taken < len(content):
+            more = self._files.write(descriptor, [content[taken:]])
+            if more == 0:
+                raise OSError(errno.ENOSPC, "short write")
+            taken += more
+
+    def _undo_partial_write(self, descriptor: int, failure: OSError) -> None:
+        try:
+            self._files.truncate(descriptor, self._written_bytes())
+        except OSError as second:
+            self._latch(f"the journal could not be cut back after a failed write ({second}); reopen the store")
+            raise ClosedError(self._failure) from failure
+
+    def _written_bytes(self) -> int:
+        return self._sizes[self._segment] - self._buffer_bytes
+
+    def _flush_buffer(self) -> None:
+        """Hand buffered records (durability `none`) to the system. The lock is held."""
+        if not self._buffer:
+            return
+        content = b"".join(self._buffer)
+        self._write_through([content], len(content), urgent=False)
+        self._buffer.clear()
+        self._buffer_bytes = 0
+
+    def _latch(self, reason: str) -> None:
+        self._failure = self._failure or reason
+
+    # -- durability and rotation -----------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Return when every record appended before the call is on the medium."""
+        with self._sync_lock:
+            if self._failure is not None:
+                raise ClosedError(self._failure)
+            if self._unsynced or self._pending:
+                self._sync_pending()
+
+    def rotate(self, at_switch: Callable[[], None]) -> list[int]:
+        """Start a new segment and return the closed ones.
+
+        `at_switch` runs at the instant between the last record of the old segments and the first of the new one;
+        no record becomes visible meanwhile. The old segment is synced first: a later segment must never reach the
+        medium before an earlier one, or a lost tail would look like damage.
+        """
+        with self._sync_lock:
+            if self._failure is not None:
+                raise ClosedError(self._failure)
+            self._sync_pending()  # most of the bytes, while writers go on
+            with self._lock:
+                self._flush_buffer()
+                self._sync_under_lock()
+                batch, self._pending = self._pending, []
+                for record in batch:
+                    record.apply(record.sequence, record.segment, record.offset)
+                    record.visible = True
+                closed = list(self._sizes)
+                if self._sizes[self._segment] == SEGMENT_HEADER.size:
+                    closed.remove(self._segment)  # it holds no record yet and goes on
+                else:
+                    self._start_segment()
+                at_switch()
+            return closed
+
+    def _sync_under_lock(self) -> None:
+        try:
+            self._files.sync(self._descriptors[self._segment])
+        except OSError as failure:
+            self._latch(f"the journal could not be synced ({failure}); reopen the store")
+            for record in self._pending:
+                record.failure = failure
+            self._pending = []
+            raise ClosedError(self._failure) from failure
+        self._unsynced = False
+
+    def _start_segment(self) -> None:
+        path = segment_path(self._directory, self._next)
+        salt = int.from_bytes(os.urandom(4), "little")
+        head = SEGMENT_HEADER.pack(SEGMENT_MAGIC, FORMAT_VERSION, self._next, salt, 0)[:-4]
+        descriptor = self._files.open_append(path)
+        try:
+            header = head + struct.pack("<I", zlib.crc32(head))
+            if self._files.write(descriptor, [header]) != len(header):
+                raise OSError(errno.ENOSPC, "short write")
+            self._files.sync_directory(self._directory)
+        except OSError as failure:
+            os.close(descriptor)
+            self._files.unlink(path)
+            raise CapacityError(f"no space for a new journal segment in {self._directory}") from failure
+        self._salt = salt
+        self._segment = self._next
+        self._descriptors[self._segment] = descriptor
+        self._sizes[self._segment] = SEGMENT_HEADER.size
+
+    def drop(self, segments: list[int]) -> None:
+        """Remove closed segments whose records are all in the catalog."""
+        for segment in sorted(segments):
+            with self._lock:
+                if segment == self._segment:
+                    continue
+                descriptor = self._descriptors.pop(segment)
+                del self._sizes[segment]
+            os.close(descriptor)
+            self._files.unlink(segment_path(self._directory, segment))
+        self._files.sync_directory(self._directory)
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    def read(self, location: Location) -> bytes:
+        """Return bytes of a segment.
+
+        Raises:
+            CorruptionError: The segment ends before.
+            KeyError: The segment was dropped: its content is in the catalog now.
+        """
+        with self._lock:
+            descriptor = os.dup(self._descriptors[location.segment])
+            if self._buffer:
+                self._flush_buffer()
+        try:
+            content = os.pread(descriptor, location.length, location.offset)
+        finally:
+            os.close(descriptor)
+        if len(content) != location.length:
+            raise CorruptionError(f"journal segment {location.segment} ends before offset {location.offset}")
+        return content
+
+    @property
+    def last_sequence(self) -> int:
+        """The number of the newest record."""
+        return self._next - 1
+
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be written any more, or None."""
+        return self._failure
+
+    @property
+    def bytes_on_disk(self) -> int:
+        """Length of all segments."""
+        with self._lock:
+            return sum(self._sizes.values()) - self._buffer_bytes
+
+    def close(self) -> None:
+        """Hand all records to the system, sync them and close. Idempotent."""
+        try:
+            if self._failure is None:
+                self.sync()
+        finally:
+            with self._lock:
+                self._latch("the store is closed")
+                for descriptor in self._descriptors.values():
+                    os.close(descriptor)
+                self._descriptors.clear()
+
+    def abandon(self) -> None:
+        """Close the descriptors and nothing else: for a child process after fork."""
+        self._failure = "this store belongs to the parent process"
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+        self._descriptors = {}

@@ -1,0 +1,91 @@
+"""Learning: dictionaries trained from samples, and the Bloom filter kept in step with the catalog.
+
+Both are aids: they are rebuilt from what is stored, in the background, and nothing is lost without them. A dictionary
+is durable in the catalog before anything is encoded with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stratakv.engine.bloom import BloomFilter
+from stratakv.engine.catalog_rows import whole_digest
+from stratakv.errors import CorruptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from stratakv.engine.parts import Parts
+
+BATCH = 5000
+FILTER_FILE = "bloom.filter"
+
+
+class Learning:
+    """Trains and rebuilds what is due."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def train(self, pause: Callable[[], None]) -> int:
+        """Train a dictionary for each namespace that has enough samples; return how many were added."""
+        parts = self._parts
+        added = 0
+        for number in parts.labels.all_numbers():
+            if not parts.dictionaries.due(number):
+                continue
+            content = parts.dictionaries.train(number)
+            pause()
+            if content is None:
+                continue
+            dictionary = int(parts.catalog.meta("next_dictionary", 1))
+            with parts.catalog.write(parts.wall()) as transaction:
+                transaction.add_dictionary(dictionary, number, content, parts.wall())
+                transaction.set_meta("next_dictionary", dictionary + 1)
+            parts.dictionaries.add(dictionary, number, content)
+            added += 1
+        return added
+
+    def refresh_filter(self, pause: Callable[[], None]) -> None:
+        """Build the filter anew where there is none yet or it is fuller than it was made for."""
+        parts = self._parts
+        settings = parts.config.deduplication
+        if not parts.deduplicates or not settings.enable_bloom_filter:
+            return
+        if parts.bloom is not None and not parts.bloom.full:
+            return
+        count = int(parts.catalog.rows("SELECT count(*) FROM blobs")[0][0])
+        fresh = BloomFilter(max(settings.bloom_filter_size, 2 * count), settings.false_positive_rate)
+        start = -(1 << 63)
+        while True:
+            rows = parts.catalog.rows("SELECT id, digest FROM blobs WHERE id > ? ORDER BY id LIMIT ?", (start, BATCH))
+            if not rows:
+                break
+            fresh.add_many(whole_digest(number, stored) for number, stored in rows)
+            start = rows[-1][0]
+            pause()
+        # Only the mover adds contents to the catalog, and it is here: nothing came in meanwhile.
+        parts.bloom = fresh
+
+    def save_filter(self) -> None:
+        """Save the filter with the sequence number that it covers."""
+        parts = self._parts
+        if parts.bloom is None or parts.temporary:
+            return
+        target = parts.path / FILTER_FILE
+        fresh = target.with_suffix(".new")
+        fresh.write_bytes(parts.bloom.to_bytes(int(parts.catalog.meta("last_sequence", 0))))
+        fresh.chmod(0o600)
+        parts.files.replace(fresh, target)
+
+
+def load_filter(path: Path, sequence: int) -> BloomFilter | None:
+    """Return the saved filter if it covers the catalog up to `sequence`; a stale or damaged one is rebuilt later."""
+    try:
+        saved, covered = BloomFilter.from_bytes((path / FILTER_FILE).read_bytes())
+    except FileNotFoundError:
+        return None
+    except CorruptionError:
+        return None
+    return saved if covered == sequence else None

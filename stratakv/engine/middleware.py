@@ -1,0 +1,411 @@
+"""`OptimizationMiddleware`: the face. A mapping, a store with tiers, and a wrapper around an engine, all in one object.
+
+Owns the public verbs and what they accept; does nothing itself. Behind it a `Mode` decides where calls go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from stratakv.config import OptimizationConfig, load_config
+from stratakv.engine.dedup import DeduplicationEngine
+from stratakv.engine.modes.base import DEFAULTS, Mode, PutOptions
+from stratakv.engine.modes.choice import choose_mode
+from stratakv.engine.modes.passthrough import PassThrough
+from stratakv.engine.records import check_key
+from stratakv.engine.snapshot import read_snapshot
+from stratakv.engine.tiers import TieredStorageManager
+from stratakv.engine.wrapping import MISSING, DiskcacheEngine, recognise
+from stratakv.errors import ClosedError, ConfigurationError, StoreLockedError
+from stratakv.types import StorageTier
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from stratakv.backends.base import Backend
+    from stratakv.clock import Clock
+    from stratakv.engine.compression import CompressionEngine
+
+
+D = TypeVar("D")
+
+
+class OptimizationMiddleware(MutableMapping[str, Any]):
+    """Wraps an engine, or stands alone; keeps each value once, compressed, in the cheapest tier that is fast enough.
+
+    Args:
+        wrapped_engine: Anything with store/retrieve/delete, get/set/delete or the mapping protocol; None: alone.
+        config: Settings; copied.
+        config_path: A YAML file with settings, instead of `config`; the environment applies on top of it.
+        path: Directory of the store; overrides `storage.path`.
+        backends: Backends for WARM and COLD instead of the configured ones.
+        clock: Time; with a manual clock there are no threads and background work runs in `maintain()`.
+        read_only: Open for reading. Beside a live owner only `get_statistics()` works, from its last snapshot.
+
+    Raises:
+        ConfigurationError: A setting, path or engine cannot be used; nothing was changed.
+        StoreLockedError: Another process owns the directory.
+        CorruptionError: The journal or the catalog is damaged.
+    """
+
+    def __init__(
+        self,
+        wrapped_engine: object | None = None,
+        config: OptimizationConfig | None = None,
+        config_path: str | Path | None = None,
+        *,
+        path: str | Path | None = None,
+        backends: Mapping[StorageTier, Backend] | None = None,
+        clock: Clock | None = None,
+        read_only: bool = False,
+    ) -> None:
+        self._mode: Mode | None = None
+        self._snapshot: dict[str, Any] | None = None
+        self.config, configured = _configuration(config, config_path, path)
+        self._engine = None if wrapped_engine is None else recognise(wrapped_engine)
+        enabled = self.config.is_enabled(wrapped_engine is not None, configured)
+        try:
+            self._mode = choose_mode(
+                self._engine,
+                self.config,
+                enabled=enabled,
+                clock=clock,
+                backends=backends,
+                read_only=read_only,
+            )
+        except StoreLockedError:
+            if not read_only or self.config.storage.path is None:
+                raise
+            self._snapshot = read_snapshot(Path(self.config.storage.path))
+            return
+        self._get = self._mode.get
+        store = self._mode.store
+        self._compression = store.parts.compression if store is not None else None
+        self._tiers = TieredStorageManager(store=store) if store is not None else None
+        self._dedup = DeduplicationEngine(store=store) if store is not None else None
+
+    # -- the fixed verbs -------------------------------------------------------------------------------------
+
+    def store(
+        self,
+        key: str,
+        data: object,
+        tier: StorageTier = StorageTier.HOT,
+        *,
+        pin: bool = False,
+        ttl: float | None = None,
+        namespace: str | None = None,
+    ) -> bool:
+        """Store a value; True once it is acknowledged at the configured durability.
+
+        Args:
+            key: A str of 1 to 1024 bytes.
+            data: Any accepted value; later changes to it do not change what is stored.
+            tier: Where it is wanted; WARM and COLD are reached in the background.
+            pin: Keep it in that tier until it is unpinned or deleted.
+            ttl: Seconds until it is gone, counted from now; None for ever (or the namespace's).
+            namespace: Policy label; None to let the configured patterns decide.
+
+        Raises:
+            SerializationError: The value is of a type that is not accepted.
+            CapacityError: No room; nothing was stored.
+            ConfigurationError: A bad key or argument.
+        """
+        self._working().put(key, data, PutOptions(tier, pin, ttl, namespace))
+        return True
+
+    def retrieve(self, key: str, default: Any = None) -> Any:
+        """Return the value, or `default` on a miss.
+
+        Raises:
+            CorruptionError: Its bytes are damaged; it is never returned wrong.
+            TierUnavailableError: It lies in a tier that cannot be reached; try again later.
+        """
+        if self._mode is None:
+            self._working()
+        return self._get(key, default)
+
+    def delete(self, key: str, **keywords: Any) -> bool:
+        """Delete a key; return whether there was one."""
+        if keywords and not (isinstance(self._engine, DiskcacheEngine) and set(keywords) == {"retry"}):
+            raise TypeError(f"delete() takes no keyword {next(iter(keywords))!r}")
+        return self._working().delete(key)
+
+    def add(
+        self,
+        key: str,
+        value: object,
+        ttl: float | None = None,
+        *,
+        namespace: str | None = None,
+        **keywords: Any,
+    ) -> bool:
+        """Store a value if the key has none; return whether it was stored."""
+        options = self._options(value, ttl, namespace, keywords)
+        if options is None:
+            return not self._working().contains(key)
+        value, settings = options
+        return self._working().add(key, value, settings)
+
+    def replace(
+        self,
+        key: str,
+        value: object,
+        expected: object,
+        *,
+        ttl: float | None = None,
+        namespace: str | None = None,
+    ) -> bool:
+        """Store a value if the present one equals `expected`, type and all; return whether it was stored."""
+        return self._working().replace(key, value, expected, PutOptions(ttl=ttl, namespace=namespace))
+
+    def store_many(
+        self,
+        items: Mapping[str, object] | Iterable[tuple[str, object]],
+        *,
+        ttl: float | None = None,
+        namespace: str | None = None,
+    ) -> bool:
+        """Store many values. In the store they become visible and durable together or not at all."""
+        self._working().put_many(dict(items), PutOptions(ttl=ttl, namespace=namespace))
+        return True
+
+    def retrieve_many(self, keys: Iterable[str]) -> dict[str, Any]:
+        """Return the values of those keys that have one."""
+        return self._working().get_many(keys)
+
+    def delete_many(self, keys: Iterable[str]) -> int:
+        """Delete many keys; return how many there were."""
+        return self._working().delete_many(keys)
+
+    def flush(self) -> None:
+        """Return when every acknowledged write survives power loss."""
+        store = self._working().store
+        if store is not None:
+            store.flush()
+
+    def maintain(self, settle: bool = False) -> None:
+        """Run background work that is due; with `settle` idle and grace times count as elapsed."""
+        store = self._working().store
+        if store is not None:
+            store.maintain(settle=settle)
+
+    def get_statistics(self) -> dict[str, Any]:
+        """Return the statistics by section; names and definitions are in `docs/design.md`."""
+        if self._snapshot is not None:
+            return self._snapshot
+        mode = self._working()
+        if mode.store is None:
+            return {"config": {"enabled": False, "optimization_level": self.config.optimization_level}}
+        return {**mode.store.statistics.all(), "wrap": mode.statistics()}
+
+    def release(self) -> int:
+        """Write everything back into the wrapped engine and pass calls straight to it from now on; return how many.
+
+        Raises:
+            StrataError: The engine did not take a value back; nothing is lost, the message names the directory.
+        """
+        mode = self._working()
+        if self._engine is None:
+            raise ConfigurationError("there is no wrapped engine to release into")
+        returned = mode.release()
+        mode.close()
+        self._use(PassThrough(self._engine))
+        return returned
+
+    def _use(self, mode: Mode) -> None:
+        self._mode = mode
+        self._get = mode.get
+
+    def shutdown(self) -> None:
+        """Persist what is dirty and close. Without `storage.path`, values absorbed from an engine are given back first.
+
+        Idempotent. Later calls raise `ClosedError`.
+        """
+        mode, self._mode = self._mode, None
+        self._snapshot = None
+        if mode is not None:
+            mode.close()
+
+    def _working(self) -> Mode:
+        if self._mode is None:
+            if self._snapshot is not None:
+                raise StoreLockedError("a live owner has this store: read_only offers get_statistics() only")
+            raise ClosedError("the middleware was shut down: open it again to use it")
+        return self._mode
+
+    # -- doors and engine ------------------------------------------------------------------------------------
+
+    @property
+    def engine(self) -> Any:
+        """The wrapped engine itself; None when standing alone."""
+        return None if self._engine is None else self._engine.raw
+
+    @property
+    def compression_engine(self) -> CompressionEngine:
+        """The compression engine; holds no keys."""
+        if self._compression is None:
+            raise ConfigurationError("optimisation is off: set enabled: true to use the compression engine")
+        return self._compression
+
+    @property
+    def tiered_storage(self) -> TieredStorageManager:
+        """The same store, by tiers."""
+        return self._door(self._tiers)
+
+    @property
+    def dedup_engine(self) -> DeduplicationEngine:
+        """The same store, by contents."""
+        return self._door(self._dedup)
+
+    def _door(self, door: D | None) -> D:
+        self._working()
+        if door is None:
+            raise ConfigurationError("optimisation is off: set enabled: true to use the store")
+        return door
+
+    def _options(
+        self, value: object, ttl: float | None, namespace: str | None, keywords: dict[str, Any]
+    ) -> tuple[object, PutOptions] | None:
+        """Translate the engine's keywords; None where the value would be gone at once."""
+        extra = None
+        if self._engine is not None:
+            value, engine_ttl, extra = self._engine.store_options(value, keywords)
+            ttl = engine_ttl if ttl is None else ttl
+        elif keywords:
+            raise TypeError(f"unexpected keyword {next(iter(keywords))!r}")
+        if self._engine is not None and ttl is not None and ttl <= 0:
+            return None
+        return value, PutOptions(ttl=ttl, namespace=namespace, extra=extra)
+
+    def _set(self, key: str, value: object, ttl: float | None = None, **keywords: Any) -> bool:
+        """The engine's `set`, with its keywords."""
+        options = self._options(value, ttl, None, keywords)
+        if options is None:
+            self._working().delete(key)
+            return True
+        self._working().put(key, *options)
+        return True
+
+    def __getattr__(self, name: str) -> Any:
+        # Only what the class lacks comes here: verbs and methods of the wrapped engine.
+        engine = self.__dict__.get("_engine")
+        if engine is None or name.startswith("__"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        mode = self.__dict__.get("_mode")
+        if isinstance(mode, PassThrough):
+            return getattr(engine.raw, name)
+        if name == "set" and name in engine.verbs:
+            return self._set
+        attribute = getattr(engine.raw, name)
+        allowed = self.config.wrap.passthrough
+        if self.config.wrap.mode == "write_through" or name in allowed or "*" in allowed:
+            return attribute
+        raise AttributeError(
+            f"{name!r} of {type(engine.raw).__name__} would see only what is left in the engine while its values are "
+            f"absorbed: use memory.engine.{name} for the raw object, or name it in wrap.passthrough"
+        )
+
+    # -- the mapping -----------------------------------------------------------------------------------------
+
+    def get(self, key: str, default: Any = None, *positional: Any, **keywords: Any) -> Any:
+        """Return the value or `default`; with a wrapped engine its own keywords keep their meaning."""
+        if not positional and not keywords:
+            return self.retrieve(key, default)
+        if self._engine is None or positional:
+            raise TypeError("get() takes a key and a default")
+        found, expires = self._working().get_detailed(key)
+        return self._engine.reading(found, default, keywords, expires)
+
+    def pop(self, key: str, default: Any = MISSING, **keywords: Any) -> Any:
+        """Remove a key and return its value; KeyError on a miss without a default (a diskcache's own says None)."""
+        if isinstance(self._engine, DiskcacheEngine):
+            value = self.get(key, None if default is MISSING else default, **keywords)
+            self._working().delete(key)
+            return value
+        if keywords:
+            raise TypeError(f"pop() takes no keyword {next(iter(keywords))!r}")
+        value = self.retrieve(key, MISSING)
+        if value is not MISSING:
+            self.delete(key)
+            return value
+        if default is MISSING:
+            raise KeyError(key)
+        return default
+
+    def __getitem__(self, key: str) -> Any:
+        value = self.retrieve(key, MISSING)
+        if value is MISSING:
+            raise KeyError(key)
+        return value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._working().put(key, value, DEFAULTS)
+
+    def __delitem__(self, key: str) -> None:
+        if not self._working().delete(key):
+            raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        mode = self._working()
+        check_key(key)
+        return mode.contains(str(key))
+
+    def __iter__(self) -> Iterator[str]:
+        return self._working().keys("")
+
+    def __len__(self) -> int:
+        return self._working().length()
+
+    def keys(self, prefix: str = "") -> Any:
+        """Iterate over the keys that begin with `prefix`; without one, a view as of any mapping."""
+        if prefix:
+            return self._working().keys(prefix)
+        return super().keys()
+
+    def clear(self) -> None:
+        """Delete all keys."""
+        for key in list(self):
+            self._working().delete(key)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        state = "closed" if self._mode is None else type(self._mode).__name__
+        return f"<{type(self).__name__} {state} {self.config.storage.path or 'temporary'}>"
+
+    def __enter__(self) -> Self:
+        self._working()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+
+def _configuration(
+    config: OptimizationConfig | None, config_path: str | Path | None, path: str | Path | None
+) -> tuple[OptimizationConfig, bool]:
+    """Return (the settings, ours to keep; whether somebody configured anything)."""
+    if config is not None and config_path is not None:
+        raise ConfigurationError("give config or config_path, not both")
+    if config is not None:
+        if not isinstance(config, OptimizationConfig):
+            raise ConfigurationError(f"config is an OptimizationConfig, not {type(config).__name__}")
+        chosen, configured = config.copy(), True
+    else:
+        loaded = load_config(config_path)
+        chosen, configured = loaded.config, loaded.given
+    if path is not None:
+        chosen.storage.path = str(path)
+    chosen.validate()
+    return chosen, configured

@@ -1,0 +1,198 @@
+"""Absorb: values live in the store; what the engine still holds is adopted when it is read.
+
+Invariant: of a key that the store knows (a value, an expired one or a tombstone) the engine's copy is never shown. A
+value leaves the engine only after it is durable here, and leaves here only after the engine took it back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stratakv.engine.modes.alone import Alone
+from stratakv.engine.telemetry import ENGINE_READS, ENGINE_WRITES
+from stratakv.engine.wrapping import MISSING, Engine, EngineValue
+from stratakv.errors import SerializationError, StrataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from stratakv.engine.modes.base import PutOptions
+    from stratakv.engine.reading import State
+    from stratakv.engine.store import Store
+
+BATCH = 500
+
+
+class Absorb(Alone):
+    """The store before an engine that it empties."""
+
+    def __init__(self, store: Store, engine: Engine) -> None:
+        super().__init__(store)
+        self._engine = engine
+        self._unaccepted = 0
+        self._count = store.parts.counters.add
+        if store.mover is not None:
+            store.mover.collection.confirm_gone = self._confirm_gone
+
+    def _confirm_gone(self, key: str) -> bool:
+        """Have the engine forget a key whose deletion or expiry the store is about to forget."""
+        self._engine.delete(key)
+        return True
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    def get(self, key: str, default: object) -> object:
+        value = self._retrieve(key, MISSING)
+        if value is not MISSING:
+            return value
+        found = self._adopt(key).value
+        return default if found is MISSING else found
+
+    def get_detailed(self, key: str) -> tuple[EngineValue, float | None]:
+        found, expires = super().get_detailed(key)
+        if found.value is MISSING and self._adopt(key).value is not MISSING:
+            return super().get_detailed(key)
+        return found, expires
+
+    def _adopt(self, key: str) -> EngineValue:
+        """Take a key over from the engine: store it durably, then delete it there."""
+        with self.store.locked(key):
+            mine = self.store.read(key)
+            if mine is not None:
+                return EngineValue(mine.value, None, mine.extra)
+            if _shadows(self.store.state(key)):
+                return EngineValue(MISSING, None, None)
+            found = self._engine.read(key)
+            self._count(ENGINE_READS, 1)
+            if found.value is MISSING:
+                return found
+            try:
+                self.store.put(key, found.value, ttl=found.ttl, extra=found.extra)
+            except SerializationError:
+                self._unaccepted += 1  # it stays where it is, and is read from there
+                return found
+            if not self._engine.in_memory:
+                self.store.flush()  # the engine's copy may have survived a power cut: so must ours
+            self._engine.delete(key)
+            self._count(ENGINE_WRITES, 1)
+            return found
+
+    def contains(self, key: str) -> bool:
+        if key in self.store:
+            return True
+        return not _shadows(self.store.state(key)) and self._engine.contains(key)
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, object]:
+        wanted = list(keys)
+        found = self.store.get_many(wanted)
+        for key in wanted:
+            if key not in found:
+                value = self._adopt(key).value
+                if value is not MISSING:
+                    found[key] = value
+        return found
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        engine_keys = self._engine.listed()  # raises before anything is yielded where the engine cannot list
+        yield from self.store.keys(prefix)
+        for key in engine_keys:
+            if key.startswith(prefix) and self._engine_only(key):
+                yield key
+
+    def length(self) -> int:
+        return len(self.store) + sum(1 for key in self._engine.listed() if self._engine_only(key))
+
+    def _engine_only(self, key: str) -> bool:
+        """Tell whether the store has no say about a key that the engine lists."""
+        try:
+            return not _shadows(self.store.state(key))
+        except StrataError:
+            return False
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def put(self, key: str, value: object, options: PutOptions) -> None:
+        with self.store.locked(key):
+            known = _shadows(self.store.state(key))
+            super().put(key, value, options)
+            if not known:
+                self._engine.delete(key)
+
+    def put_many(self, items: Mapping[str, object], options: PutOptions) -> None:
+        unknown = [key for key in items if not _shadows(self.store.state(key))]
+        super().put_many(items, options)
+        for key in unknown:
+            self._engine.delete(key)
+
+    def add(self, key: str, value: object, options: PutOptions) -> bool:
+        with self.store.locked(key):
+            if self.contains(key):
+                return False
+            self.put(key, value, options)
+            return True
+
+    def replace(self, key: str, value: object, expected: object, options: PutOptions) -> bool:
+        with self.store.locked(key):
+            self._adopt(key)
+            return super().replace(key, value, expected, options)
+
+    def delete(self, key: str) -> bool:
+        with self.store.locked(key):
+            if not _shadows(self.store.state(key)):
+                return self._engine.delete(key)
+            lived = self.store.delete(key, tombstone=True)
+            # Where the engine fails its error passes on and the tombstone stays: the key is gone all the same.
+            self._engine.delete(key)
+            self.store.confirm_deleted(key)
+            return lived
+
+    def delete_many(self, keys: Iterable[str]) -> int:
+        return sum(self.delete(key) for key in dict.fromkeys(keys))
+
+    # -- giving back -----------------------------------------------------------------------------------------
+
+    def release(self) -> int:
+        """Write every value back into the engine, each before it leaves the store.
+
+        Raises:
+            StrataError: The engine refused one; it and the rest stay in the store's directory, which the message names.
+        """
+        returned = 0
+        while batch := [key for key, _ in zip(self.store.keys(), range(BATCH), strict=False)]:
+            for key in batch:
+                with self.store.locked(key):
+                    found, expires = super().get_detailed(key)
+                    if found.value is MISSING:
+                        continue
+                    self._write_back(key, found, expires)
+                    self.store.delete(key)
+                    returned += 1
+        return returned
+
+    def _write_back(self, key: str, found: EngineValue, expires: float | None) -> None:
+        ttl = None if expires is None else max(0.001, expires - self.store.parts.clock.now())
+        try:
+            self._engine.write(key, found.value, ttl, found.extra)
+        except Exception as failure:
+            raise StrataError(
+                f"the engine did not take {key!r} back ({type(failure).__name__}: {failure}): "
+                f"it and {len(self.store) - 1} other values stay in {self.store.parts.path}"
+            ) from failure
+        self._count(ENGINE_WRITES, 1)
+
+    def close(self) -> None:
+        if self.store.parts.temporary:
+            try:
+                self.release()
+            except BaseException:
+                self.store.close(remove=False)
+                raise
+        self.store.close()
+
+    def statistics(self) -> dict[str, Any]:
+        return {"mode": "absorb", "unaccepted": self._unaccepted}
+
+
+def _shadows(state: State | None) -> bool:
+    """Tell whether the store's word on a key counts: it has a value, an expired one, or a tombstone."""
+    return state is not None and (state.digest is not None or state.tombstone)

@@ -1,0 +1,98 @@
+"""`Mode`: what the face asks for, whatever stands behind it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from stratakv.types import StorageTier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from stratakv.engine.store import Store
+    from stratakv.engine.wrapping import EngineValue
+
+
+class PutOptions(NamedTuple):
+    """Arguments of a store beside key and value; see `OptimizationMiddleware.store`."""
+
+    tier: StorageTier = StorageTier.HOT
+    pin: bool = False
+    ttl: float | None = None
+    namespace: str | None = None
+    extra: bytes | None = None
+
+
+DEFAULTS = PutOptions()
+
+
+class Mode(ABC):
+    """The operations of the face. Keys are checked by whoever keeps them; misses are values.
+
+    Attributes:
+        store: The store behind it, None where there is none.
+    """
+
+    store: Store | None = None
+
+    @abstractmethod
+    def get(self, key: str, default: object) -> object:
+        """Return the value or the default."""
+
+    @abstractmethod
+    def get_detailed(self, key: str) -> tuple[EngineValue, float | None]:
+        """Return the value with its extra, and the wall time in seconds at which it expires."""
+
+    @abstractmethod
+    def put(self, key: str, value: object, options: PutOptions) -> None:
+        """Store a value."""
+
+    @abstractmethod
+    def delete(self, key: str) -> bool:
+        """Delete a key; return whether there was one."""
+
+    @abstractmethod
+    def add(self, key: str, value: object, options: PutOptions) -> bool:
+        """Store if absent."""
+
+    @abstractmethod
+    def replace(self, key: str, value: object, expected: object, options: PutOptions) -> bool:
+        """Store if the present value equals `expected`."""
+
+    @abstractmethod
+    def contains(self, key: str) -> bool:
+        """Tell whether there is a value, without loading it."""
+
+    @abstractmethod
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield keys."""
+
+    @abstractmethod
+    def length(self) -> int:
+        """Count keys."""
+
+    @abstractmethod
+    def put_many(self, items: Mapping[str, object], options: PutOptions) -> None:
+        """Store many."""
+
+    @abstractmethod
+    def get_many(self, keys: Iterable[str]) -> dict[str, object]:
+        """Return those that are there."""
+
+    @abstractmethod
+    def delete_many(self, keys: Iterable[str]) -> int:
+        """Delete many; return how many were there."""
+
+    def release(self) -> int:
+        """Give everything back to the engine; return how many values."""
+        return 0
+
+    def close(self) -> None:
+        """Close what this mode opened."""
+        if self.store is not None:
+            self.store.close()
+
+    def statistics(self) -> dict[str, Any]:
+        """Return what the mode counts."""
+        return {}

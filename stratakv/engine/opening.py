@@ -1,0 +1,254 @@
+"""Opening: from a configuration to the pieces of a store, and from a crash to a sound one.
+
+Owns the order of recovery: lock the directory, open the catalog, replay the journal into the dirty table, cut a torn
+tail, start a new segment. Nothing is moved or rewritten here, so the time does not grow with the number of keys.
+
+A directory holds `LOCK`, `catalog.db` (with `-wal` and `-shm` while open), `journal/`, `warm/`, `cold/`,
+`bloom.filter`, `statistics.json` and `reserve`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stratakv.backends.directory import DirectoryBackend
+from stratakv.backends.disk import DiskBackend
+from stratakv.config import Namespaces, OptimizationConfig
+from stratakv.engine.catalog import Catalog
+from stratakv.engine.catalog_schema import FORMAT_VERSION
+from stratakv.engine.compression import CompressionEngine
+from stratakv.engine.dictionaries import DictionaryBook
+from stratakv.engine.dirty import DirtyBlob, DirtyTable
+from stratakv.engine.entries import NAMESPACE, Entry, parse_entries, parse_namespace
+from stratakv.engine.hot import HotTable
+from stratakv.engine.journal import Journal, Location
+from stratakv.engine.labels import Labels
+from stratakv.engine.learning import load_filter
+from stratakv.engine.ownership import DirectoryLock
+from stratakv.engine.parts import Parts
+from stratakv.engine.records import IN_COLD, IN_WARM, decode_key
+from stratakv.engine.replay import JournalReader, Replayed
+from stratakv.engine.reserve import Reserve
+from stratakv.engine.serialization import Serializer
+from stratakv.engine.shelf import Shelf
+from stratakv.engine.telemetry import Counters
+from stratakv.errors import ConfigurationError
+from stratakv.policies.eviction import policy_by_name
+from stratakv.types import StorageTier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stratakv.backends.base import Backend
+    from stratakv.clock import Clock
+    from stratakv.files import Files
+
+CATALOG_FILE = "catalog.db"
+JOURNAL_DIRECTORY = "journal"
+
+
+def open_parts(
+    config: OptimizationConfig,
+    *,
+    clock: Clock,
+    backends: Mapping[StorageTier, Backend] | None,
+    read_only: bool,
+    files: Files,
+    catalog_vfs: str | None,
+) -> Parts:
+    """Open or create the store of a configuration; errors as `OptimizationMiddleware`."""
+    path, temporary = _directory(config)
+    lock = DirectoryLock(path)
+    lock.acquire()
+    try:
+        if read_only and not (path / CATALOG_FILE).exists():
+            raise ConfigurationError(f"there is no store in {path} to be read: check the path")
+        return _assemble(
+            config, path, temporary=temporary, lock=lock, clock=clock, backends=backends or {}, read_only=read_only,
+            files=files, catalog_vfs=catalog_vfs,
+        )  # fmt: skip
+    except BaseException:
+        lock.release()
+        if temporary:
+            shutil.rmtree(path)
+        raise
+
+
+def _directory(config: OptimizationConfig) -> tuple[Path, bool]:
+    if config.storage.path is not None:
+        return Path(config.storage.path).expanduser().absolute(), False
+    return Path(tempfile.mkdtemp(prefix="stratakv-")), True
+
+
+def _assemble(
+    config: OptimizationConfig,
+    path: Path,
+    *,
+    temporary: bool,
+    lock: DirectoryLock,
+    clock: Clock,
+    backends: Mapping[StorageTier, Backend],
+    read_only: bool,
+    files: Files,
+    catalog_vfs: str | None,
+) -> Parts:
+    (path / JOURNAL_DIRECTORY).mkdir(mode=0o700, exist_ok=True)
+    catalog = Catalog(path / CATALOG_FILE, vfs=catalog_vfs)
+    opened: list[Backend] = []
+    try:
+        store_id, epoch = _identity(catalog, clock, read_only=read_only)
+        tiers = {
+            IN_WARM: backends.get(StorageTier.WARM) or _warm_backend(config, path),
+            IN_COLD: backends.get(StorageTier.COLD) or _cold_backend(config, path),
+        }
+        opened = list(tiers.values())
+        book = DictionaryBook(dictionary_bytes=config.compression.dictionary_kb * 1024)
+        for number, namespace, content in catalog.rows("SELECT id, namespace, content FROM dictionaries"):
+            book.add(number, namespace, content)
+        serializer = Serializer(allow_pickle=config.serialization.allow_pickle, enums=config.serialization.enums)
+        compression = CompressionEngine(config, serializer=serializer, dictionaries=book, clock=clock)
+        known = [
+            (number, name, salt or b"")
+            for number, name, salt in catalog.rows("SELECT id, name, salt FROM namespaces ORDER BY id")
+        ]
+        labels = Labels(Namespaces(config.namespaces), known, _not_open_yet)
+        capacity = config.effective_hot_capacity_bytes
+        parts = Parts(
+            config=config,
+            path=path,
+            temporary=temporary,
+            read_only=read_only,
+            store_id=store_id,
+            epoch=epoch,
+            clock=clock,
+            files=files,
+            lock=lock,
+            catalog=catalog,
+            journal=None,
+            dirty=DirtyTable(),
+            hot=HotTable(capacity, policy_by_name(config.tiered_storage.eviction_policy, capacity)),
+            labels=labels,
+            serializer=serializer,
+            compression=compression,
+            dictionaries=book,
+            backends=tiers,
+            shelf=Shelf(tiers, catalog.pack, compression, labels.salt),
+            bloom=None,
+            reserve=Reserve(path / "reserve", config.storage.reserve_kb * 1024),
+            counters=Counters(),
+        )
+        _recover(parts)
+    except BaseException:
+        for backend in opened:
+            backend.close()
+        catalog.close()
+        raise
+    return parts
+
+
+def _not_open_yet(_number: int, name: str, _salt: bytes) -> None:
+    raise ConfigurationError(f"the store is read-only: namespace {name!r} cannot be introduced")
+
+
+def _identity(catalog: Catalog, clock: Clock, *, read_only: bool) -> tuple[bytes, int]:
+    """Return the store's id and this opening's epoch."""
+    store_id = catalog.meta("store_id")
+    epoch = int(catalog.meta("epoch", 0))
+    if read_only and store_id is not None:
+        return store_id, epoch
+    with catalog.write(int(clock.now())) as transaction:
+        if store_id is None:
+            store_id = secrets.token_bytes(16)
+            transaction.set_meta("store_id", store_id)
+            transaction.set_meta("created", int(clock.now()))
+            transaction.set_meta("format", FORMAT_VERSION)
+        epoch += 1
+        transaction.set_meta("epoch", epoch)
+    return store_id, epoch
+
+
+def _warm_backend(config: OptimizationConfig, path: Path) -> Backend:
+    if config.tiered_storage.warm.backend == "directory":
+        return DirectoryBackend(path / "warm")
+    return DiskBackend(path / "warm")
+
+
+def _cold_backend(config: OptimizationConfig, path: Path) -> Backend:
+    cold = config.tiered_storage.cold
+    if cold.backend == "s3":
+        raise ConfigurationError("tiered_storage.cold.backend: s3 is not available in this version; use directory")
+    return DirectoryBackend(Path(cold.path).expanduser() if cold.path else path / "cold")
+
+
+def _recover(parts: Parts) -> None:
+    """Replay the journal, then open it for writing."""
+    directory = parts.path / JOURNAL_DIRECTORY
+    after = int(parts.catalog.meta("last_sequence", 0))
+    parts.pins.update((decode_key(key), pin) for key, pin in parts.catalog.pinned_keys())
+    for (number,) in parts.catalog.rows("SELECT blob FROM damaged"):
+        for blob in parts.catalog.blobs_by_number(number):
+            parts.dirty.mark_damaged(blob.digest)
+    reader = JournalReader(directory, after)
+    for record in reader.records():
+        _replay(parts, record)
+    parts.bloom = load_filter(parts.path, after)
+    if parts.read_only:
+        return
+    keep = reader.lengths
+    for path in sorted(directory.glob("*.log")):
+        length = keep.get(int(path.stem))
+        if length is None:
+            parts.files.unlink(path)
+        elif path.stat().st_size > length:
+            _cut(parts.files, path, length)
+    parts.files.sync_directory(directory)
+    parts.reserve.fill()
+    parts.journal = Journal(
+        directory,
+        durability=parts.config.storage.durability,
+        next_sequence=reader.last_sequence + 1,
+        older=keep,
+        files=parts.files,
+        make_room=parts.reserve.give_back,
+    )
+
+
+def _cut(files: Files, path: Path, length: int) -> None:
+    descriptor = files.open_append(path)
+    try:
+        files.truncate(descriptor, length)
+        files.sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _replay(parts: Parts, record: Replayed) -> None:
+    if record.kind == NAMESPACE:
+        parts.labels.replayed(*parse_namespace(record.body))
+        return
+    for entry in parse_entries(record.kind, record.body, record.sequence):
+        blob = _replayed_blob(parts, record, entry)
+        key = decode_key(entry.key)
+        with parts.dirty.lock:
+            parts.dirty.put(key, entry.record, blob, len(entry.key) + 64, parts.clock.monotonic())
+            if blob is not None:
+                parts.dirty.current.journal_bytes += blob.location.length
+        if entry.record.pin:
+            parts.pins[key] = entry.record.pin
+        else:
+            parts.pins.pop(key, None)
+
+
+def _replayed_blob(parts: Parts, record: Replayed, entry: Entry) -> DirtyBlob | None:
+    if entry.payload is None:
+        return None
+    start, length = entry.payload
+    location = Location(record.segment, record.offset + start, length)
+    if parts.read_only:
+        parts.replayed_payloads[location] = record.body[start : start + length]
+    return DirtyBlob(location, entry.codec, entry.dictionary, entry.size, entry.home)

@@ -1,0 +1,174 @@
+"""Who owns a store's directory: the `LOCK` file, its lock, and what a fork does to them.
+
+Owns `LOCK` and nothing else in the directory; never removes it, because another process may be waiting on
+that very file. Its text is the owner's process id, for people and messages; only the lock itself decides.
+
+Invariant: at most one `DirectoryLock` on this machine holds a directory, and no child made by `os.fork` keeps
+its parent's lock alive.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import weakref
+from contextlib import suppress
+from pathlib import Path
+
+from stratakv.backends.durable import private_directory
+from stratakv.backends.failures import translate
+from stratakv.errors import ClosedError, ConfigurationError, StoreLockedError
+from stratakv.files import Files
+
+LOCK_FILE = "LOCK"
+
+_MAX_PID_BYTES = 20
+_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ELOOP})
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
+
+
+class DirectoryLock:
+    """The right to open the store in a directory.
+
+    Args:
+        path: The store's directory. Nothing is touched before `acquire`.
+
+    Attributes:
+        forked: Whether this is the copy in a child process. It holds nothing, and `acquire` refuses.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._given = os.fspath(path)
+        self.path = Path(path)
+        self.forked = False
+        self._descriptor: int | None = None
+
+    def __repr__(self) -> str:
+        return f"DirectoryLock({str(self.path)!r}, held={self.held})"
+
+    @property
+    def held(self) -> bool:
+        """Whether this process holds the directory through this object."""
+        return self._descriptor is not None
+
+    def acquire(self) -> None:
+        """Take the directory, making it with mode 0700 if missing.
+
+        Raises:
+            ConfigurationError: The path is a file or not writable, or its file system has no locks. A
+                directory that was there is unchanged.
+            StoreLockedError: It is held by another process, or by this one already; `pid` names the owner.
+            CapacityError: No room for the directory or the file.
+            TierUnavailableError: The file system refused otherwise.
+            ClosedError: This is a copy in a child process.
+        """
+        if self.forked:
+            raise ClosedError(f"this lock on {self.path} belongs to the parent process: open the store anew")
+        if self._descriptor is not None:
+            raise self._locked_error()
+        place = private_directory(self._given, Files()) / LOCK_FILE
+        descriptor = self._lock_file(place)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+        except OSError as error:
+            os.close(descriptor)
+            raise translate(error, "write the lock file", place) from error
+        self._descriptor = descriptor
+        _held.add(self)
+
+    def release(self) -> None:
+        """Give the directory back. Idempotent; in a child process it does nothing."""
+        descriptor, self._descriptor = self._descriptor, None
+        _held.discard(self)
+        if descriptor is None:
+            return
+        try:
+            with suppress(OSError):  # An old process id in the file harms nobody: only the lock counts.
+                os.ftruncate(descriptor, 0)
+            # Not left to close: a copy of the descriptor in another process would keep the lock.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        finally:
+            os.close(descriptor)
+
+    def _lock_file(self, place: Path) -> int:
+        """Return a descriptor that holds the lock on the file that `place` names now."""
+        while True:
+            try:
+                descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            except OSError as error:
+                if error.errno in _REFUSED:
+                    raise ConfigurationError(f"{place} cannot be written: change its permissions ({error})") from error
+                raise translate(error, "open the lock file", place) from error
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_same_file(descriptor, place):
+                    return descriptor
+            except BlockingIOError:
+                os.close(descriptor)
+                raise self._locked_error() from None
+            except OSError as error:
+                os.close(descriptor)
+                if error.errno in _NO_LOCKS:
+                    raise ConfigurationError(f"the file system of {place} has no locks: use a local disk") from error
+                raise translate(error, "lock the directory", place) from error
+            # Somebody removed the file between our opening and our locking it.
+            os.close(descriptor)
+
+    def _locked_error(self) -> StoreLockedError:
+        pid = read_owner_pid(self.path)
+        if pid == os.getpid():
+            owner = f"open already in this process (pid {pid})"
+        elif pid is None:
+            owner = "in use by another process whose pid could not be read"
+        else:
+            owner = f"in use by process {pid}"
+        return StoreLockedError(f"the store in {self.path} is {owner}: close it there first", pid)
+
+    def _leave_to_parent(self) -> None:
+        """In a child: close our copy of the descriptor; to unlock it would unlock the parent's."""
+        descriptor, self._descriptor = self._descriptor, None
+        self.forked = True
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+_held: weakref.WeakSet[DirectoryLock] = weakref.WeakSet()
+"""Locks held by this process; weak, so that a forgotten store is not kept alive."""
+
+
+def _after_fork_in_child() -> None:
+    for lock in tuple(_held):
+        lock._leave_to_parent()  # noqa: SLF001  # the class's own other half; nobody else may call it
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _is_same_file(descriptor: int, place: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), place.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def read_owner_pid(path: str | os.PathLike[str]) -> int | None:
+    """Return the process id written in a directory's `LOCK`; None where none can be read.
+
+    After `kill -9` it is the dead owner's until the next one opens the store, so it names an owner and proves
+    none.
+    """
+    try:
+        descriptor = os.open(Path(path) / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        # Missing or unreadable: there is no id to name, which is all that was asked.
+        return None
+    try:
+        text = os.read(descriptor, _MAX_PID_BYTES).strip()
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return int(text) if text.isdigit() else None

@@ -1,0 +1,90 @@
+"""`Parts`: the pieces one store is made of, handed to those that work with them.
+
+Holds no behaviour beyond small questions that several of them ask. Who opens and closes the pieces is `opening.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from stratakv.backends.base import Backend
+    from stratakv.clock import Clock
+    from stratakv.config import OptimizationConfig
+    from stratakv.engine.bloom import BloomFilter
+    from stratakv.engine.catalog import Catalog
+    from stratakv.engine.compression import CompressionEngine
+    from stratakv.engine.dictionaries import DictionaryBook
+    from stratakv.engine.dirty import DirtyTable
+    from stratakv.engine.hot import HotTable
+    from stratakv.engine.journal import Journal, Location
+    from stratakv.engine.labels import Labels
+    from stratakv.engine.ownership import DirectoryLock
+    from stratakv.engine.reserve import Reserve
+    from stratakv.engine.serialization import Serializer
+    from stratakv.engine.shelf import Shelf
+    from stratakv.engine.telemetry import Counters
+    from stratakv.files import Files
+
+STRIPES = 1024
+
+
+@dataclass(slots=True)
+class Parts:
+    """See the modules of the same names."""
+
+    config: OptimizationConfig
+    path: Path
+    temporary: bool
+    read_only: bool
+    store_id: bytes
+    epoch: int
+    clock: Clock
+    files: Files
+    lock: DirectoryLock
+    catalog: Catalog
+    journal: Journal | None
+    dirty: DirtyTable
+    hot: HotTable
+    labels: Labels
+    serializer: Serializer
+    compression: CompressionEngine
+    dictionaries: DictionaryBook
+    backends: dict[int, Backend]
+    shelf: Shelf
+    bloom: BloomFilter | None
+    reserve: Reserve
+    counters: Counters
+    pins: dict[str, int] = field(default_factory=dict)
+    stamps: list[int] = field(default_factory=lambda: [0] * STRIPES)
+    """Changes whenever a key of the stripe changes: a value read from below enters RAM only if its stamp stayed."""
+    touched: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Reads below RAM not yet in the catalog: blob -> (wall seconds of the last, count)."""
+    replayed_payloads: dict[Location, bytes] = field(default_factory=dict)
+    """Payloads of the journal, for a read-only store, which has no journal of its own."""
+    wanted_warm: set[bytes] = field(default_factory=set)
+    """Contents in cold that were read often enough to return to warm."""
+    at_point: Callable[[str], None] = field(default=lambda _point: None)
+    """Called with the name of each step of background work; crash tests stop the process there."""
+
+    def wall_ms(self) -> int:
+        """Return wall time in milliseconds."""
+        return int(self.clock.now() * 1000)
+
+    def wall(self) -> int:
+        """Return wall time in whole seconds."""
+        return int(self.clock.now())
+
+    def catalog_accesses(self, blob: int) -> int:
+        """Return how often a blob was read since it was placed, as far as the catalog knows."""
+        rows = self.catalog.rows("SELECT count FROM accesses WHERE blob = ?", (blob,))
+        return int(rows[0][0]) if rows else 0
+
+    @property
+    def deduplicates(self) -> bool:
+        """Whether a store looks for its content among those known."""
+        return self.config.enable_deduplication and self.config.deduplication.enabled

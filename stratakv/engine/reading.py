@@ -1,0 +1,283 @@
+"""The way down: from a key to its value, through RAM, journal and packs.
+
+Never changes what is stored. Invariant: a value read from below enters the hot table only if no write of its key
+became visible meanwhile (the key's stamp is unchanged), so an old value is never read again after its overwrite.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from stratakv.engine.codecs.base import Encoded
+from stratakv.engine.journal import Location
+from stratakv.engine.parts import STRIPES, Parts
+from stratakv.engine.records import ANYWHERE, IN_COLD, IN_HOT, TIERS, Place, encode_key
+from stratakv.engine.shelf import PackGoneError, digest_of
+from stratakv.engine.single_flight import SingleFlight
+from stratakv.engine.telemetry import CORRUPTIONS, HITS, MISSES, READS
+from stratakv.errors import CorruptionError
+from stratakv.types import StorageTier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stratakv.engine.dirty import DirtyBlob
+
+RETRIES = 16
+"""A blob that moves while it is read is looked up again; more moves than this within one read do not happen."""
+
+
+class State(NamedTuple):
+    """What is known of a key without reading its value.
+
+    Attributes:
+        version, digest, namespace, pin, expires, extra, tombstone: As in `KeyRecord`.
+        place: Where the blob lies below RAM, None while it is dirty.
+        home: The namespace whose salt its digest has; only with a place.
+        tier: The number of the tier it lies in.
+        blob: The blob's number in the catalog; None while it is dirty.
+    """
+
+    version: int
+    digest: bytes | None
+    namespace: int
+    pin: int
+    expires: int
+    extra: bytes | None
+    tombstone: bool
+    place: Place | None
+    home: int
+    tier: int
+    blob: int | None
+
+
+class Loaded(NamedTuple):
+    """A value read from below.
+
+    Attributes:
+        plaintext: The value, serialised and verified.
+        encoded: The payload as journaled, where it came from the journal.
+        tier: The number of the tier it came from.
+    """
+
+    plaintext: bytes
+    encoded: Encoded | None
+    tier: int
+
+
+class Value(NamedTuple):
+    """A value and what goes with it."""
+
+    value: object
+    tier: StorageTier
+    version: int
+    expires: int
+    extra: bytes | None
+
+
+class Reader:
+    """Reads keys of one store."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._entries = parts.hot.entries
+        self._hit = parts.hot.policy.hit
+        self._decode = parts.compression.decode
+        self._loads = parts.serializer.loads
+        self._monotonic = parts.clock.monotonic
+        self._count_read = parts.counters.ticker(READS)
+        self._count_hit = parts.counters.ticker(HITS)
+        self._count_miss = parts.counters.ticker(MISSES)
+        self._flights: SingleFlight[Loaded] = SingleFlight()
+        tiered = parts.config.tiered_storage
+        self._to_warm = tiered.promote_to_warm_accesses
+        self._to_hot = tiered.promote_to_hot_accesses
+
+    # -- values ----------------------------------------------------------------------------------------------
+
+    def get(self, key: str, default: object = None) -> object:
+        """Return the value, or `default` on a miss. The hot path takes no lock."""
+        self._count_read()
+        entry = self._entries.get(key)
+        if entry is not None and (not entry.expires or entry.expires > self._parts.wall_ms()):
+            self._hit(key)
+            entry.used = self._monotonic()
+            entry.uses += 1
+            self._count_hit()
+            return self._loads(self._decode(entry.blob.encoded))
+        self._count_miss()
+        found = self.load(key)
+        return default if found is None else found.value
+
+    def get_with_tier(self, key: str) -> Value | None:
+        """Return the value with its tier, version, expiry and extra; None on a miss."""
+        self._count_read()
+        entry = self._entries.get(key)
+        if entry is not None and (not entry.expires or entry.expires > self._parts.wall_ms()):
+            self._hit(key)
+            entry.used = self._monotonic()
+            entry.uses += 1
+            self._count_hit()
+            value = self._loads(self._decode(entry.blob.encoded))
+            return Value(value, StorageTier.HOT, entry.version, entry.expires, entry.extra)
+        self._count_miss()
+        return self.load(key)
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, object]:
+        """Return the values that are there. Keys below RAM are read in the order in which they lie."""
+        found: dict[str, object] = {}
+        below: list[tuple[tuple[int, ...], str]] = []
+        for key in dict.fromkeys(keys):
+            if key in self._entries:
+                value = self.get_with_tier(key)
+                if value is not None:
+                    found[key] = value.value
+            else:
+                state = self.state(key)
+                below.append((state.place if state is not None and state.place is not None else (), key))
+        for _, key in sorted(below):
+            value = self.get_with_tier(key)
+            if value is not None:
+                found[key] = value.value
+        return found
+
+    # -- states ----------------------------------------------------------------------------------------------
+
+    def state(self, key: str) -> State | None:
+        """Return what is known of a key, expired and deleted ones included; None where there is nothing."""
+        record = self._parts.dirty.get(key)
+        if record is not None:
+            return State(
+                record.version, record.digest, record.namespace, record.pin, record.expires, record.extra,
+                record.tombstone, None, 0, IN_HOT, None,
+            )  # fmt: skip
+        found = self._parts.catalog.find(encode_key(key))
+        if found is None:
+            return None
+        if found.digest is None and found.blob is not None:
+            raise self._corrupt(CorruptionError("the catalog names a content that it does not list"), key)
+        return State(
+            found.version, found.digest, found.namespace, found.pin, found.expires, found.extra, found.blob is None,
+            found.place, found.home, found.tier, found.blob,
+        )  # fmt: skip
+
+    def live_state(self, key: str) -> State | None:
+        """Return the state of a key that has a value now."""
+        state = self.state(key)
+        if state is None or state.digest is None or self.is_expired(state.expires):
+            return None
+        return state
+
+    def is_expired(self, expires: int) -> bool:
+        """Tell whether a moment in wall milliseconds (0 for never) is past."""
+        return bool(expires) and expires <= self._parts.wall_ms()
+
+    def contains(self, key: str) -> bool:
+        """Tell whether the key has a value, without loading it."""
+        entry = self._entries.get(key)
+        if entry is not None and not self.is_expired(entry.expires):
+            return True
+        return self.live_state(key) is not None
+
+    # -- below RAM -------------------------------------------------------------------------------------------
+
+    def load(self, key: str) -> Value | None:
+        """Read a key from journal or packs, and take it into RAM if the policies say so."""
+        parts = self._parts
+        for _ in range(RETRIES):
+            stamp = parts.stamps[hash(key) % STRIPES]
+            state = self.live_state(key)
+            if state is None:
+                return None
+            try:
+                loaded = self._flights.run((key, state.version), lambda state=state: self._fetch(state))  # type: ignore[misc]
+            except (PackGoneError, KeyError):
+                continue  # it moved between look-up and read
+            except CorruptionError as failure:
+                if self._moved(key, state):
+                    continue
+                raise self._corrupt(failure, key, state) from failure
+            self._admit(key, state, loaded, stamp)
+            value = self._loads(loaded.plaintext)
+            return Value(value, TIERS[loaded.tier], state.version, state.expires, state.extra)
+        raise CorruptionError(f"{key!r} moved {RETRIES} times while it was read")
+
+    def fetch(self, key: str, state: State) -> tuple[bytes, Encoded | None]:
+        """Return the plaintext, and the payload if it was journaled, of a state that its key's lock keeps current."""
+        for _ in range(RETRIES):
+            try:
+                loaded = self._fetch(state)
+            except (PackGoneError, KeyError):
+                state = self.live_state(key) or state
+            except CorruptionError as failure:
+                raise self._corrupt(failure, key, state) from failure
+            else:
+                return loaded.plaintext, loaded.encoded
+        raise CorruptionError(f"{key!r} moved {RETRIES} times while it was read")
+
+    def _fetch(self, state: State) -> Loaded:
+        """Read a state's content. Raises KeyError or PackGoneError where it moved since the look-up."""
+        digest = state.digest
+        if digest is None:
+            raise KeyError(digest)
+        parts = self._parts
+        place, home, tier = state.place, state.home, state.tier
+        if place is None:
+            blob = parts.dirty.find_blob(digest)
+            if blob is not None:
+                return self._fetch_dirty(digest, blob)
+            found = parts.catalog.find_blob(digest)
+            if found is None:
+                raise KeyError(digest)
+            place, home, tier = found.place, found.namespace, found.tier
+        return Loaded(parts.shelf.read(place, digest, home), None, tier)
+
+    def _fetch_dirty(self, digest: bytes, blob: DirtyBlob) -> Loaded:
+        parts = self._parts
+        hot = parts.hot.blob(digest)
+        encoded = hot.encoded if hot is not None else self.read_journal(blob)
+        plaintext = parts.compression.decode(encoded)
+        if digest_of(plaintext, parts.labels.salt(blob.namespace)) != digest:
+            raise CorruptionError("the journal holds other bytes than were written")
+        return Loaded(plaintext, encoded, IN_HOT)
+
+    def read_journal(self, blob: DirtyBlob) -> Encoded:
+        """Return a dirty payload from the journal. Raises KeyError where its segment was dropped."""
+        journal = self._parts.journal
+        location = Location(*blob.location)
+        payload = journal.read(location) if journal is not None else self._parts.replayed_payloads[location]
+        return Encoded(blob.codec, blob.dictionary, blob.size, payload)
+
+    def _moved(self, key: str, state: State) -> bool:
+        now = self.state(key)
+        return now is None or now.version != state.version or now.place != state.place
+
+    def _corrupt(self, failure: CorruptionError, key: str, state: State | None = None) -> CorruptionError:
+        self._parts.counters.add(CORRUPTIONS)
+        if state is not None and state.digest is not None:
+            self._parts.dirty.mark_damaged(state.digest)
+        return CorruptionError(f"the value of {key!r} cannot be read: {failure}")
+
+    def _admit(self, key: str, state: State, loaded: Loaded, stamp: int) -> None:
+        """Count the access; promote as the thresholds say."""
+        parts = self._parts
+        pinned = state.pin
+        if state.blob is not None and not parts.read_only:
+            _, count = parts.touched.get(state.blob, (0, -1))
+            count = (count if count >= 0 else parts.catalog_accesses(state.blob)) + 1
+            parts.touched[state.blob] = (parts.wall(), count)
+            if loaded.tier == IN_COLD and count >= self._to_warm and pinned == ANYWHERE and state.digest is not None:
+                parts.wanted_warm.add(state.digest)
+            if count < self._to_hot and pinned != IN_HOT:
+                return
+        if pinned not in (ANYWHERE, IN_HOT) or state.digest is None:
+            return
+        encoded = loaded.encoded
+        if encoded is None:
+            hot = parts.hot.blob(state.digest)
+            encoded = hot.encoded if hot else parts.compression.encode_fast(loaded.plaintext, state.home)
+        parts.hot.put(
+            key, state.digest, encoded, state.version, expires=state.expires, namespace=state.namespace,
+            used=self._monotonic(), extra=state.extra, pinned=pinned == IN_HOT,
+            unless=lambda: parts.stamps[hash(key) % STRIPES] != stamp,
+        )  # fmt: skip

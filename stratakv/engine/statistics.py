@@ -1,0 +1,244 @@
+"""Statistics: what the store says about itself, gathered from counters, the catalog and file sizes.
+
+Owns the names and definitions of `get_statistics()`. Sizes are measured, never estimated from what was written: bytes
+on disk are those of the files, RAM is what the tables hold with Python's own overhead.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stratakv.engine.labels import DEFAULT_NAME
+from stratakv.engine.learning import FILTER_FILE
+from stratakv.engine.records import IN_COLD, IN_WARM
+from stratakv.engine.snapshot import SNAPSHOT_FILE
+
+if TYPE_CHECKING:
+    from stratakv.engine.mover import Mover
+    from stratakv.engine.parts import Parts
+
+_NAMESPACES = """
+SELECT b.namespace, p.tier, count(*), sum(b.refs), sum(b.size), sum(b.size * b.refs)
+FROM blobs b JOIN packs p ON p.id = b.pack GROUP BY 1, 2
+"""
+
+
+class Statistics:
+    """Gathers the statistics of one store."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.background: Mover | None = None
+        self._contents_at: tuple[int, int, int] | None = None
+        self._contents: list[tuple[Any, ...]] = []
+
+    def all(self) -> dict[str, Any]:
+        """Return all sections."""
+        counters = self._parts.counters.snapshot()
+        contents = self._content_rows()
+        sizes = self.sizes()
+        compression = self.compression(contents)
+        deduplication = self.deduplication(contents, counters)
+        return {
+            "middleware": {
+                "total_reads": counters["reads"],
+                "total_writes": counters["writes"],
+                "total_deletes": counters["deletes"],
+                "cache_hits": counters["hits"],
+                "cache_misses": counters["misses"],
+                "engine_reads": counters["engine_reads"],
+                "engine_writes": counters["engine_writes"],
+            },
+            "compression": compression,
+            "tiered_storage": self.tiered_storage(counters, sizes),
+            "deduplication": deduplication,
+            "overall": self._overall(contents, sizes),
+            "namespaces": self._namespaces(contents),
+            "storage": {**sizes, "path": str(self._parts.path), "temporary": self._parts.temporary},
+            "background": self._background(counters),
+            "adaptive": {"retunes": 0, "last_changes": []},
+            "config": {
+                "enabled": True,
+                "optimization_level": self._parts.config.optimization_level,
+                "durability": self._parts.config.storage.durability,
+                "eviction_policy": self._parts.config.tiered_storage.eviction_policy,
+            },
+        }
+
+    def _content_rows(self) -> list[tuple[Any, ...]]:
+        """Return (namespace, tier, contents, references, plaintext bytes, referenced plaintext bytes) of the catalog.
+
+        A scan of all blobs, so its result is kept while no checkpoint or collection changed them.
+        """
+        counters = self._parts.counters.snapshot()
+        stamp = (
+            counters["checkpoints"],
+            counters["collected"] + counters["expired"],
+            counters["demotions"] + counters["promotions"] + counters["compactions"],
+        )
+        if stamp != self._contents_at:
+            self._contents = self._parts.catalog.rows(_NAMESPACES)
+            self._contents_at = stamp
+        return self._contents
+
+    def _dirty_contents(self) -> tuple[int, int, int]:
+        """Return (contents, references, referenced plaintext bytes) that only the journal holds."""
+        parts = self._parts
+        references, plaintext = 0, 0
+        seen = set()
+        for record in parts.dirty.states().values():
+            if record.digest is None:
+                continue
+            blob = parts.dirty.find_blob(record.digest)
+            if blob is not None:
+                references += 1
+                plaintext += blob.size
+                seen.add(record.digest)
+        return len(seen), references, plaintext
+
+    # -- sections --------------------------------------------------------------------------------------------
+
+    def compression(self, contents: list[tuple[Any, ...]] | None = None) -> dict[str, Any]:
+        """Return the section `compression`: what is at rest in packs against its plaintext."""
+        contents = self._content_rows() if contents is None else contents
+        made = self._parts.compression.get_statistics()
+        plaintext = sum(row[4] for row in contents)
+        packed = sum(pack.length * pack.live // max(1, pack.plaintext) for pack in self._parts.catalog.packs())
+        if plaintext:
+            made["overall_compression_ratio"] = 1 - packed / plaintext
+            made["space_saved_bytes"] = plaintext - packed
+        return {**made, "dictionaries": len(self._parts.dictionaries.ids())}
+
+    def deduplication(
+        self, contents: list[tuple[Any, ...]] | None = None, counters: dict[str, int] | None = None
+    ) -> dict[str, Any]:
+        """Return the section `deduplication`."""
+        contents = self._content_rows() if contents is None else contents
+        counters = self._parts.counters.snapshot() if counters is None else counters
+        dirty_contents, dirty_references, _ = self._dirty_contents()
+        unique = sum(row[2] for row in contents if row[3]) + dirty_contents
+        references = sum(row[3] for row in contents) + dirty_references
+        plaintext = sum(row[4] for row in contents)
+        referenced = sum(row[5] for row in contents)
+        return {
+            "unique_contents": unique,
+            "total_references": references,
+            "dedup_hits": counters["dedup_hits"],
+            "dedup_ratio": 1 - unique / references if references else 0.0,
+            "space_saved_percent": 100 * (1 - plaintext / referenced) if referenced > plaintext else 0.0,
+            "bloom_filter_enabled": self._parts.bloom is not None,
+            "bloom_negatives": counters["bloom_negatives"],
+            "bloom_false_positives": counters["bloom_false_positives"],
+        }
+
+    def tiered_storage(
+        self, counters: dict[str, int] | None = None, sizes: dict[str, int] | None = None
+    ) -> dict[str, Any]:
+        """Return the section `tiered_storage`."""
+        parts = self._parts
+        counters = parts.counters.snapshot() if counters is None else counters
+        sizes = self.sizes() if sizes is None else sizes
+        hot = parts.hot
+        return {
+            "hot_usage_bytes": hot.usage,
+            "warm_usage_bytes": sizes["warm_bytes"],
+            "cold_usage_bytes": sizes["cold_bytes"],
+            "hot_usage_percent": 100 * hot.usage / hot.capacity,
+            "hot_capacity_bytes": hot.capacity,
+            "hot_keys": len(hot.entries),
+            "pins": len(parts.pins),
+            "promotions": counters["promotions"],
+            "demotions": counters["demotions"],
+            "evictions": hot.evictions,
+            "compactions": counters["compactions"],
+        }
+
+    def sizes(self) -> dict[str, int]:
+        """Return bytes by place, in RAM and on disk."""
+        parts = self._parts
+        warm = parts.backends[IN_WARM].bytes_on_disk()
+        cold = parts.backends[IN_COLD].bytes_on_disk()
+        journal = parts.journal.bytes_on_disk if parts.journal is not None else 0
+        catalog = parts.catalog.bytes_on_disk
+        aids = parts.reserve.bytes_on_disk
+        for name in (FILTER_FILE, SNAPSHOT_FILE, "LOCK"):
+            file = parts.path / name
+            aids += file.stat().st_size if file.exists() else 0
+        hot = parts.hot.usage
+        other = (
+            parts.dirty.ram_bytes
+            + parts.shelf.ram_bytes
+            + parts.dictionaries.ram_bytes()
+            + (parts.bloom.ram_bytes if parts.bloom is not None else 0)
+        )
+        return {
+            "hot_bytes": hot,
+            "other_ram_bytes": other,
+            "catalog_cache_bytes": parts.catalog.ram_bytes,
+            "ram_bytes": hot + other,
+            "warm_bytes": warm,
+            "cold_bytes": cold,
+            "journal_bytes": journal,
+            "catalog_bytes": catalog,
+            "other_disk_bytes": aids,
+            "disk_bytes": warm + cold + journal + catalog + aids,
+        }
+
+    def _overall(self, contents: list[tuple[Any, ...]], sizes: dict[str, int]) -> dict[str, Any]:
+        plaintext = sum(row[5] for row in contents) + self._dirty_contents()[2]
+        held = sizes["ram_bytes"] + sizes["catalog_cache_bytes"] + sizes["disk_bytes"]
+        reduction = 100 * (1 - held / plaintext) if plaintext else 0.0
+        target = self._parts.config.adaptive.targets.memory_reduction_percent
+        return {
+            "plaintext_bytes": plaintext,
+            "held_bytes": held,
+            "memory_reduction_percent": reduction,
+            "memory_reduction_target_percent": target,
+            "target_achieved": reduction >= target,
+        }
+
+    def _namespaces(self, contents: list[tuple[Any, ...]]) -> dict[str, dict[str, int]]:
+        """Return for each namespace its keys, contents and encoded bytes by tier."""
+        parts = self._parts
+        result: dict[str, dict[str, int]] = {}
+
+        def of(number: int) -> dict[str, int]:
+            names = ("keys", "contents", "plaintext_bytes", "hot_bytes", "warm_bytes", "cold_bytes")
+            return result.setdefault(parts.labels.name(number), dict.fromkeys(names, 0))
+
+        for number, keys in parts.catalog.rows(
+            "SELECT namespace, count(*) FROM keys WHERE blob IS NOT NULL GROUP BY 1"
+        ):
+            of(number)["keys"] += keys
+        for number, _, count, _, _, referenced in contents:
+            of(number)["contents"] += count
+            of(number)["plaintext_bytes"] += referenced or 0
+        for tier, number, size in self._packed_bytes():
+            of(number)["warm_bytes" if tier == IN_WARM else "cold_bytes"] += size
+        for number, size in parts.hot.by_namespace():
+            of(number)["hot_bytes"] += size
+        return {name: row for name, row in result.items() if any(row.values()) or name != DEFAULT_NAME}
+
+    def _packed_bytes(self) -> list[tuple[int, int, int]]:
+        """Return (tier, namespace, encoded bytes) from the packs' own indexes."""
+        parts = self._parts
+        totals: dict[tuple[int, int], int] = {}
+        for pack in parts.catalog.packs():
+            for number, size in parts.shelf.encoded_bytes(pack.id).items():
+                totals[pack.tier, number] = totals.get((pack.tier, number), 0) + size
+        return [(tier, number, size) for (tier, number), size in totals.items()]
+
+    def _background(self, counters: dict[str, int]) -> dict[str, Any]:
+        mover = self.background
+        parts = self._parts
+        return {
+            "checkpoints": counters["checkpoints"],
+            "collected": counters["collected"],
+            "expired": counters["expired"],
+            "corruptions": counters["corruptions"],
+            "failures": counters["background_failures"],
+            "last_failure": mover.last_failure if mover is not None else None,
+            "pruning_paused": mover.collection.pruning_paused if mover is not None else None,
+            "dirty_keys": len(parts.dirty),
+            "journal_failure": parts.journal.failure if parts.journal is not None else None,
+        }

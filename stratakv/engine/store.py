@@ -1,0 +1,392 @@
+"""`Store`: the one store behind all doors. Ties reader, writer and mover together and owns their life.
+
+Checks on every call that the store is open and in its own process; knows nothing of wrapped engines. Every door
+(`OptimizationMiddleware`, `TieredStorageManager`, `DeduplicationEngine`) is a thin face over an instance of this.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import logging
+import os
+import shutil
+import threading
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stratakv.clock import Clock, SystemClock
+from stratakv.engine.mover import Mover
+from stratakv.engine.opening import open_parts
+from stratakv.engine.reading import Reader, State, Value
+from stratakv.engine.records import check_key, decode_key, encode_key
+from stratakv.engine.snapshot import write_snapshot
+from stratakv.engine.statistics import Statistics
+from stratakv.engine.writing import Condition, Writer, Written
+from stratakv.errors import ClosedError, ConfigurationError, CorruptionError
+from stratakv.files import Files
+from stratakv.types import StorageTier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from stratakv.backends.base import Backend
+    from stratakv.config import OptimizationConfig
+
+KEYS_AT_ONCE = 1000
+TMPFS_MAGIC = 0x01021994
+
+log = logging.getLogger("stratakv")
+
+_open_stores: weakref.WeakSet[Store] = weakref.WeakSet()
+
+
+class Store:
+    """One open store.
+
+    Args:
+        config: Validated and ours to keep.
+        clock: Time; a manual one means no threads.
+        backends: Instead of those configured, by tier (WARM, COLD).
+        read_only: Open for reading; nothing on disk changes.
+        files: The file layer of the journal.
+        catalog_vfs: SQLite's file layer for the catalog.
+    """
+
+    def __init__(
+        self,
+        config: OptimizationConfig,
+        *,
+        clock: Clock | None = None,
+        backends: Mapping[StorageTier, Backend] | None = None,
+        read_only: bool = False,
+        files: Files | None = None,
+        catalog_vfs: str | None = None,
+    ) -> None:
+        clock = clock or SystemClock()
+        self._closed: str | None = "the store is not open yet"
+        self.parts = parts = open_parts(
+            config,
+            clock=clock,
+            backends=backends,
+            read_only=read_only,
+            files=files or Files(),
+            catalog_vfs=catalog_vfs,
+        )
+        self.reader = Reader(parts)
+        self.statistics = Statistics(parts)
+        self.mover: Mover | None = None
+        self._writer: Writer | None = None
+        self._closing = threading.Lock()
+        self._closed = None
+        self.get = self.reader.get
+        if parts.journal is not None:
+            self.mover = Mover(parts, parts.journal, self.reader)
+            self._writer = Writer(parts, parts.journal, self.reader, self.mover.relieve)
+            parts.labels.introduce = self._writer.introduce
+            self.mover.publish = self._publish
+            self.statistics.background = self.mover
+            self.mover.start()
+        _open_stores.add(self)
+        self._announce()
+
+    def _announce(self) -> None:
+        path = self.parts.path
+        if self.parts.temporary:
+            log.warning("no storage.path is set: the store lies in %s and is removed at shutdown", path)
+        with contextlib.suppress(OSError, IndexError):
+            if _is_tmpfs(path):
+                log.warning(
+                    "%s is a RAM disk: what is stored there takes RAM and is lost when the machine stops",
+                    path,
+                )
+
+    # -- open or not -----------------------------------------------------------------------------------------
+
+    def check_open(self) -> None:
+        """Raise `ClosedError` where the store was shut down or belongs to the parent process."""
+        if self._closed is not None:
+            raise ClosedError(self._closed)
+
+    def _writable(self) -> Writer:
+        if self._closed is not None:
+            raise ClosedError(self._closed)
+        if self._writer is None or self.mover is None:
+            raise ClosedError("the store was opened with read_only=True: open it without to write")
+        self.mover.raise_failure()
+        return self._writer
+
+    # -- single keys -----------------------------------------------------------------------------------------
+
+    def read(self, key: str) -> Value | None:
+        """Return a value with its tier, version, expiry and extra; None on a miss."""
+        self.check_open()
+        check_key(key)
+        return self.reader.get_with_tier(key)
+
+    def retrieve(self, key: str, default: object = None) -> object:
+        """Return a value, or the default on a miss."""
+        if self._closed is not None:
+            raise ClosedError(self._closed)
+        if type(key) is not str:
+            check_key(key)
+        return self.get(key, default)
+
+    def put(
+        self,
+        key: str,
+        value: object,
+        *,
+        tier: StorageTier = StorageTier.HOT,
+        pin: bool = False,
+        ttl: float | None = None,
+        namespace: str | None = None,
+        extra: bytes | None = None,
+        condition: Condition | None = None,
+    ) -> Written | None:
+        """Store a value; see `Writer.put`."""
+        return self._writable().put(
+            key, value, tier=tier, pin=pin, ttl=ttl, namespace=namespace, extra=extra, condition=condition
+        )
+
+    def add(
+        self,
+        key: str,
+        value: object,
+        *,
+        tier: StorageTier = StorageTier.HOT,
+        pin: bool = False,
+        ttl: float | None = None,
+        namespace: str | None = None,
+        extra: bytes | None = None,
+    ) -> bool:
+        """Store a value if the key has none; return whether it was stored."""
+        written = self.put(key, value, tier=tier, pin=pin, ttl=ttl, namespace=namespace, extra=extra, condition=_absent)
+        return written is not None
+
+    def replace(
+        self,
+        key: str,
+        value: object,
+        expected: object,
+        *,
+        ttl: float | None = None,
+        namespace: str | None = None,
+    ) -> bool:
+        """Store a value if the present one equals `expected`, type and all; return whether it was stored."""
+        writer = self._writable()
+
+        def unchanged(state: State | None) -> bool:
+            return state is not None and state.digest == writer.contents.digest_of(expected, state.namespace)
+
+        return writer.put(key, value, ttl=ttl, namespace=namespace, condition=unchanged) is not None
+
+    def delete(self, key: str, *, tombstone: bool = False) -> bool:
+        """Delete a key; return whether it had a value."""
+        return self._writable().delete(key, tombstone=tombstone)
+
+    def confirm_deleted(self, key: str) -> None:
+        """A wrapped engine has deleted its copy too: the key's tombstone is not needed any more."""
+        self._writable().confirm_deleted(key)
+
+    def move(self, key: str, tier: StorageTier, *, pin: bool | None = None) -> bool:
+        """Ask for a key in a tier; see `Writer.move`."""
+        if not isinstance(tier, StorageTier):
+            raise ConfigurationError(f"the target is a StorageTier (HOT, WARM or COLD), not {tier!r}")
+        return self._writable().move(key, tier, pin=pin)
+
+    def state(self, key: str) -> State | None:
+        """Return what is known of a key, expired and deleted ones included."""
+        self.check_open()
+        check_key(key)
+        return self.reader.state(key)
+
+    def __contains__(self, key: object) -> bool:
+        self.check_open()
+        check_key(key)
+        return self.reader.contains(str(key))
+
+    def locked(self, key: str) -> threading.RLock:
+        """Return the lock that serialises changes of a key; re-entrant."""
+        return self._writable().locked(key)
+
+    # -- many keys -------------------------------------------------------------------------------------------
+
+    def put_many(self, items: Mapping[str, object], *, ttl: float | None = None, namespace: str | None = None) -> int:
+        """Store many values: all or none; return how many."""
+        return self._writable().put_many(items, ttl=ttl, namespace=namespace)
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, object]:
+        """Return the values of the keys that have one."""
+        self.check_open()
+        wanted = list(keys)
+        for key in wanted:
+            check_key(key)
+        return self.reader.get_many(wanted)
+
+    def delete_many(self, keys: Iterable[str]) -> int:
+        """Delete many keys: all or none; return how many had a value."""
+        return self._writable().delete_many(keys)
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Yield the keys that begin with `prefix`: weakly consistent, none twice.
+
+        A key that was there throughout is among them.
+        """
+        self.check_open()
+        if type(prefix) is not str:
+            raise ConfigurationError(f"a prefix is str, not {type(prefix).__name__}")
+        return self._keys(prefix)
+
+    def _keys(self, prefix: str) -> Iterator[str]:
+        parts = self.parts
+        dirty = {key: record for key, record in parts.dirty.states().items() if key.startswith(prefix)}
+        for key, record in dirty.items():
+            if record.digest is not None and not self.reader.is_expired(record.expires):
+                yield key
+        after: bytes | None = None
+        low = encode_key(prefix)
+        while True:
+            self.check_open()
+            rows = parts.catalog.keys_after(low, after, KEYS_AT_ONCE)
+            for stored, expires, tombstone in rows:
+                if not tombstone and not self.reader.is_expired(expires):
+                    key = decode_key(stored)
+                    if key not in dirty:
+                        yield key
+            if len(rows) < KEYS_AT_ONCE:
+                return
+            after = rows[-1][0]
+
+    def __len__(self) -> int:
+        """Count the keys that have a value. Costs a look at what is dirty, never at all keys."""
+        self.check_open()
+        parts = self.parts
+        while True:
+            generation = parts.dirty.current
+            count = parts.catalog.live_keys - parts.catalog.count_expired(parts.wall_ms())
+            states = parts.dirty.states()
+            shadowed = parts.catalog.find_many(encode_key(key) for key in states)
+            if generation is parts.dirty.current:
+                break  # no checkpoint moved keys between the two counts
+        now_ms = parts.wall_ms()
+        for found in shadowed.values():
+            if found.blob is not None and not (found.expires and found.expires <= now_ms):
+                count -= 1
+        for record in states.values():
+            if record.digest is not None and not self.reader.is_expired(record.expires):
+                count += 1
+        return count
+
+    # -- upkeep ----------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Return when every acknowledged write is on the medium."""
+        self._writable()
+        if self.parts.journal is not None:
+            self.parts.journal.sync()
+
+    def maintain(self, *, settle: bool = False) -> None:
+        """Run what is due in the background; with `settle` idle and grace times count as elapsed."""
+        self._writable()
+        if self.mover is not None:
+            self.mover.run(settle=settle)
+
+    def _publish(self) -> None:
+        write_snapshot(self.parts.path, self.statistics.all())
+
+    def close(self, *, remove: bool | None = None) -> None:
+        """Stop the background, persist what is dirty, close. Idempotent.
+
+        A failure to persist is raised after everything is closed; what was acknowledged is in the journal.
+        """
+        with self._closing:
+            if self._closed is not None:
+                return
+            parts = self.parts
+            problems: list[BaseException] = []
+            if self.mover is not None:
+                if not self.mover.stop():
+                    problems.append(ClosedError("the background thread did not stop within 5 seconds"))
+                else:
+                    problems += _tried(self._persist)
+            self._closed = "the store is closed: open it again to use it"
+            for close in [
+                *([parts.journal.close] if parts.journal is not None else []),
+                parts.catalog.close,
+                *(backend.close for backend in parts.backends.values()),
+                parts.lock.release,
+            ]:
+                problems += _tried(close)
+            parts.hot.clear()
+            _open_stores.discard(self)
+            if parts.temporary if remove is None else remove:
+                shutil.rmtree(parts.path)
+            if problems:
+                raise problems[0]
+
+    def _persist(self) -> None:
+        if self.mover is None:
+            return
+        if not self.parts.temporary:
+            self.mover.checkpoint()
+            self.mover.learning.save_filter()
+            self.parts.catalog.compact()
+            self._publish()
+        self.mover.raise_failure()
+
+    def _leave_to_journal(self) -> None:
+        """At interpreter exit: hand the journal to the medium, nothing more."""
+        if self._closed is None and self.parts.journal is not None:
+            self.parts.journal.sync()
+            if self.parts.temporary:
+                shutil.rmtree(self.parts.path, ignore_errors=True)
+
+    def _abandon(self) -> None:
+        """In a child after fork: let go of everything without touching the parent's files."""
+        self._closed = f"this store belongs to process {os.getppid()}: open a store after the fork, not before"
+        if self.parts.journal is not None:
+            self.parts.journal.abandon()
+        # Finalising a connection could fold the parent's write-ahead log: keep them alive for good.
+        for kept in [*self.parts.catalog.connections(), *self.parts.backends.values()]:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
+
+
+def _absent(state: State | None) -> bool:
+    return state is None
+
+
+def _tried(action: object) -> list[BaseException]:
+    """Run one step of closing; the others must run whatever it raises."""
+    try:
+        action()  # type: ignore[operator]  # bound methods without arguments
+    except (Exception, CorruptionError) as problem:  # noqa: BLE001 -- raised by close() when all is closed
+        return [problem]
+    return []
+
+
+def _is_tmpfs(path: Path) -> bool:
+    resolved = str(path.resolve())
+    best = ("", "")
+    for line in Path("/proc/mounts").read_text().splitlines():
+        _, mount, kind = line.split()[:3]
+        if (resolved + "/").startswith(mount.rstrip("/") + "/") and len(mount) > len(best[0]):
+            best = (mount, kind)
+    return best[1] == "tmpfs"
+
+
+def _after_fork_in_child() -> None:
+    for store in list(_open_stores):
+        store._abandon()  # noqa: SLF001 -- this module's own
+    _open_stores.clear()
+
+
+def _at_exit() -> None:
+    for store in list(_open_stores):
+        store._leave_to_journal()  # noqa: SLF001 -- this module's own
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+atexit.register(_at_exit)

@@ -1,0 +1,335 @@
+"""The way in: value -> plaintext -> digest -> known? -> encode -> journal -> visible -> acknowledged.
+
+The only writer of the journal. Everything that can be refused is refused before the journal is touched. One lock per
+stripe of keys is held from the first look at a key's state until its change is visible, so that insert-if-absent and
+compare-and-set are decided on what is true.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from stratakv.engine.contents import Content, Contents
+from stratakv.engine.dirty import DirtyBlob
+from stratakv.engine.entries import BATCH, COUNT, NAMESPACE, ONE, encode_entry, encode_namespace
+from stratakv.engine.journal import Journal, Location
+from stratakv.engine.parts import STRIPES, Parts
+from stratakv.engine.reading import Reader, State
+from stratakv.engine.records import ANYWHERE, IN_HOT, TIER_NUMBERS, KeyRecord, check_key
+from stratakv.engine.telemetry import (
+    DEDUP_HITS,
+    DELETES,
+    WRITES,
+)
+from stratakv.errors import CapacityError, ClosedError, ConfigurationError
+from stratakv.types import StorageTier
+
+if TYPE_CHECKING:
+    from stratakv.engine.codecs.base import Encoded
+    from stratakv.engine.labels import Label
+
+Condition = Callable[[State | None], bool]
+
+
+class Written(NamedTuple):
+    """What a store did.
+
+    Attributes:
+        digest: The content's digest.
+        duplicate: The content was known already, so nothing was encoded and no payload written.
+    """
+
+    digest: bytes
+    duplicate: bool
+
+
+class _Change(NamedTuple):
+    """One key's change, ready to be journaled."""
+
+    key: str
+    stored_key: bytes
+    record: KeyRecord
+    content: Content | None
+
+
+class Writer:
+    """Writes to one store.
+
+    Args:
+        parts: The store's pieces.
+        reader: Tells present states.
+        relieve: Called before a write while too much is dirty; returns when there is room again.
+    """
+
+    def __init__(self, parts: Parts, journal: Journal, reader: Reader, relieve: Callable[[], None]) -> None:
+        self._parts = parts
+        self._journal = journal
+        self._reader = reader
+        self._relieve = relieve
+        self._locks = [threading.RLock() for _ in range(STRIPES)]
+        self.contents = Contents(parts)
+        self._count = parts.counters.add
+        storage = parts.config.storage
+        self._dirty_bytes = int(storage.dirty_limit_mb * 1024 * 1024)
+        self._dirty_entries = storage.dirty_limit_entries
+
+    # -- locks -----------------------------------------------------------------------------------------------
+
+    def locked(self, key: str) -> threading.RLock:
+        """Return the lock that serialises changes of a key; re-entrant."""
+        return self._locks[hash(key) % STRIPES]
+
+    @contextlib.contextmanager
+    def all_locked(self, keys: Iterable[str]) -> Iterator[None]:
+        """Hold the locks of many keys, always taken in the same order."""
+        with contextlib.ExitStack() as stack:
+            for stripe in sorted({hash(key) % STRIPES for key in keys}):
+                stack.enter_context(self._locks[stripe])
+            yield
+
+    # -- stores ----------------------------------------------------------------------------------------------
+
+    def put(
+        self,
+        key: str,
+        value: object,
+        *,
+        tier: StorageTier = StorageTier.HOT,
+        pin: bool = False,
+        ttl: float | None = None,
+        namespace: str | None = None,
+        extra: bytes | None = None,
+        condition: Condition | None = None,
+    ) -> Written | None:
+        """Store one value; None where `condition`, asked under the key's lock about its live state, says no."""
+        stored_key = check_key(key)
+        label = self._parts.labels.of(key, namespace)
+        expires, written = self._times(label, ttl)
+        if tier not in TIER_NUMBERS:
+            raise ConfigurationError(f"tier is a StorageTier (HOT, WARM or COLD), not {tier!r}")
+        content = self.contents.prepare(value, label, need_payload=pin and tier is StorageTier.HOT)
+        try:
+            self._make_room()
+            with self._locks[hash(key) % STRIPES]:
+                if condition is not None and not condition(self._reader.live_state(key)):
+                    return None
+                target = TIER_NUMBERS[tier]
+                pinned = target if pin else self._parts.pins.get(key, ANYWHERE)
+                if pinned == IN_HOT:
+                    content, encoded = self.contents.with_payload(content, value, label)
+                    self._parts.hot.check_pin(key, len(encoded.payload), extra)
+                if target == IN_HOT:
+                    target = pinned if pinned != IN_HOT else ANYWHERE
+                record = KeyRecord(
+                    0, content.digest, label.number, pinned, target, expires, written, extra, tombstone=False
+                )
+                self._commit_one(_Change(key, stored_key, record, content))
+                leased, content = content.leased, content._replace(leased=False)
+        finally:
+            if content.leased:
+                self.contents.release(content.digest)
+        self._count(WRITES, 1)
+        if leased:
+            self._count(DEDUP_HITS, 1)
+        return Written(content.digest, leased)
+
+    def put_many(self, items: Mapping[str, object], *, namespace: str | None = None, ttl: float | None = None) -> int:
+        """Store many values in one journal record: all or none."""
+        contents: list[Content] = []
+        try:
+            changes = []
+            for key, value in items.items():
+                stored_key = check_key(key)
+                label = self._parts.labels.of(key, namespace)
+                expires, written = self._times(label, ttl)
+                pinned = self._parts.pins.get(key, ANYWHERE)
+                content = self.contents.prepare(value, label, need_payload=pinned == IN_HOT)
+                contents.append(content)
+                if pinned == IN_HOT:
+                    content, encoded = self.contents.with_payload(content, value, label)
+                    self._parts.hot.check_pin(key, len(encoded.payload))
+                target = pinned if pinned != IN_HOT else ANYWHERE
+                record = KeyRecord(
+                    0, content.digest, label.number, pinned, target, expires, written, None, tombstone=False
+                )
+                changes.append(_Change(key, stored_key, record, content))
+            if not changes:
+                return 0
+            self._make_room()
+            with self.all_locked(items):
+                self._commit_many(changes)
+        except BaseException:
+            for content in contents:
+                if content.leased:
+                    self.contents.release(content.digest)
+            raise
+        self._count(WRITES, len(changes))
+        self._count(DEDUP_HITS, sum(content.leased for content in contents))
+        return len(changes)
+
+    # -- deletions and moves ---------------------------------------------------------------------------------
+
+    def delete(self, key: str, *, tombstone: bool = False) -> bool:
+        """Delete a key; return whether it had a value. A tombstone is kept in any case if asked for."""
+        stored_key = check_key(key)
+        with self._locks[hash(key) % STRIPES]:
+            state = self._reader.state(key)
+            lived = state is not None and state.digest is not None and not self._reader.is_expired(state.expires)
+            if state is None and not tombstone:
+                return False
+            self._commit_one(_Change(key, stored_key, self._gone(tombstone=tombstone), None))
+        if lived:
+            self._count(DELETES, 1)
+        return lived
+
+    def confirm_deleted(self, key: str) -> None:
+        """Forget that a key was deleted: a wrapped engine has no copy left that could rise again."""
+        with self._locks[hash(key) % STRIPES]:
+            self._parts.dirty.drop_tombstone(key)
+
+    def delete_many(self, keys: Iterable[str]) -> int:
+        """Delete many keys in one journal record; return how many had a value."""
+        unique = {key: check_key(key) for key in keys}
+        with self.all_locked(unique):
+            live = [key for key in unique if self._reader.live_state(key) is not None]
+            if live:
+                gone = self._gone(tombstone=False)
+                self._commit_many([_Change(key, unique[key], gone, None) for key in live])
+        self._count(DELETES, len(live))
+        return len(live)
+
+    def _gone(self, *, tombstone: bool) -> KeyRecord:
+        return KeyRecord(0, None, 0, ANYWHERE, ANYWHERE, 0, self._parts.wall_ms(), None, tombstone)
+
+    def move(self, key: str, tier: StorageTier, *, pin: bool | None = None) -> bool:
+        """Ask for a key's content in a tier; acknowledged by the journal, travels in the background.
+
+        `pin` True pins it there, False unpins it, None leaves its pin as it is. False where there is no such key.
+        """
+        stored_key = check_key(key)
+        target = TIER_NUMBERS[tier]
+        with self._locks[hash(key) % STRIPES]:
+            state = self._reader.live_state(key)
+            if state is None:
+                return False
+            pinned = state.pin if pin is None else (target if pin else ANYWHERE)
+            encoded = None
+            if target == IN_HOT:
+                encoded = self._encoded_now(key, state)
+                if pinned == IN_HOT:
+                    self._parts.hot.check_pin(key, len(encoded.payload), state.extra)
+            record = KeyRecord(
+                0, state.digest, state.namespace, pinned, target if target != IN_HOT else ANYWHERE, state.expires,
+                self._parts.wall_ms(), state.extra, tombstone=False,
+            )  # fmt: skip
+            digest = state.digest or b""
+            content = Content(digest, encoded, leased=self.contents.lease(digest))
+            try:
+                self._commit_one(_Change(key, stored_key, record, content), by_reference=True)
+            except BaseException:
+                if content.leased:
+                    self.contents.release(digest)
+                raise
+        return True
+
+    def _encoded_now(self, key: str, state: State) -> Encoded:
+        entry = self._parts.hot.entries.get(key)
+        if entry is not None and entry.version == state.version:
+            return entry.blob.encoded
+        plaintext, encoded = self._reader.fetch(key, state)
+        return encoded if encoded is not None else self._parts.compression.encode_fast(plaintext, state.home)
+
+    def _times(self, label: Label, ttl: float | None) -> tuple[int, int]:
+        now = self._parts.wall_ms()
+        seconds = label.ttl if ttl is None else ttl
+        if seconds is None:
+            return 0, now
+        if type(seconds) not in (int, float) or not math.isfinite(seconds) or seconds <= 0:
+            raise ConfigurationError(f"ttl is a number of seconds above 0, or None for ever; not {seconds!r}")
+        return now + max(1, int(seconds * 1000)), now
+
+    # -- the journal -----------------------------------------------------------------------------------------
+
+    def _make_room(self) -> None:
+        dirty = self._parts.dirty
+        if len(dirty) >= self._dirty_entries or dirty.journal_bytes >= self._dirty_bytes:
+            self._relieve()
+
+    def introduce(self, number: int, name: str, salt: bytes) -> None:
+        """Journal a new namespace."""
+        self._journal.append(NAMESPACE, encode_namespace(number, name, salt), lambda *_: None)
+
+    def _commit_one(self, change: _Change, *, by_reference: bool = False) -> None:
+        content = change.content
+        payload = content.encoded if content is not None and not content.leased and not by_reference else None
+        parts = encode_entry(change.stored_key, change.record, change.record.namespace, payload)
+        start = len(parts[0])
+        size = start + (len(parts[1]) if payload is not None else 0)
+
+        def apply(sequence: int, segment: int, offset: int) -> None:
+            self._show(change, payload, sequence, segment, offset + start, size)
+
+        self._journal.append(ONE, parts, apply, urgent=content is None)
+
+    def _commit_many(self, changes: list[_Change]) -> None:
+        body = [COUNT.pack(len(changes))]
+        offset = COUNT.size
+        where = []
+        for change in changes:
+            content = change.content
+            payload = content.encoded if content is not None and not content.leased else None
+            entry = encode_entry(change.stored_key, change.record, change.record.namespace, payload)
+            where.append((change, payload, offset + len(entry[0])))
+            body += entry
+            offset += sum(map(len, entry))
+        if offset > self._dirty_bytes:
+            raise CapacityError(
+                f"the batch has {offset} bytes, more than storage.dirty_limit_mb takes at once: split it"
+            )
+        size = offset // len(changes)
+
+        def apply(sequence: int, segment: int, start: int) -> None:
+            for change, payload, position in where:
+                self._show(change, payload, sequence, segment, start + position, size)
+
+        self._journal.append(BATCH, body, apply, urgent=changes[0].content is None)
+
+    def _show(
+        self, change: _Change, payload: Encoded | None, sequence: int, segment: int, offset: int, size: int
+    ) -> None:
+        """Make a journaled change visible. Called in journal order, one at a time."""
+        parts = self._parts
+        key, content = change.key, change.content
+        record = KeyRecord._make((sequence, *change.record[1:]))
+        blob = None
+        if payload is not None:
+            location = Location(segment, offset, len(payload.payload))
+            blob = DirtyBlob(location, payload.codec, payload.dictionary, payload.size, record.namespace)
+        dirty = parts.dirty
+        with dirty.lock:
+            dirty.put(key, record, blob, size, parts.clock.monotonic())
+            if content is not None and content.leased:
+                dirty.release(content.digest)
+        stripe = hash(key) % STRIPES
+        parts.stamps[stripe] += 1
+        if record.pin:
+            parts.pins[key] = record.pin
+        elif parts.pins:
+            parts.pins.pop(key, None)
+        if content is None or content.encoded is None or record.pin > IN_HOT or record.target > IN_HOT:
+            if key in parts.hot.entries:
+                parts.hot.remove(key)
+            return
+        parts.hot.put(
+            key, content.digest, content.encoded, sequence, expires=record.expires, namespace=record.namespace,
+            used=parts.clock.monotonic(), extra=record.extra, pinned=record.pin == IN_HOT,
+        )  # fmt: skip
+
+    def check_writable(self) -> None:
+        """Raise `ClosedError` where the journal has failed."""
+        if self._journal.failure is not None:
+            raise ClosedError(self._journal.failure)

@@ -1,0 +1,49 @@
+"""The file layer: the few operations whose order and durability the store's promises rest on.
+
+`Files` calls the operating system. A test may pass a subclass that forgets what was not synced, which is how power
+loss is rehearsed. Nothing here interprets bytes, and no error is softened.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Files:
+    """Durable file operations on a POSIX system. Stateless, so one instance serves all threads."""
+
+    def open_append(self, path: Path) -> int:
+        """Open, creating it with mode 0600 if missing, a file that every write extends; return its descriptor."""
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def write(self, descriptor: int, parts: list[bytes]) -> int:
+        """Write the parts one behind the other; return how many bytes were taken, which may be fewer than all."""
+        return os.writev(descriptor, parts)
+
+    def truncate(self, descriptor: int, length: int) -> None:
+        """Cut the file to `length` bytes."""
+        os.ftruncate(descriptor, length)
+
+    def sync(self, descriptor: int) -> None:
+        """Return when the file's bytes and length are on the medium."""
+        os.fdatasync(descriptor)
+
+    def sync_directory(self, path: Path) -> None:
+        """Return when the directory's entries are on the medium."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Rename over an existing file, atomically. Durable only after `sync_directory`."""
+        source.replace(target)
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file. Durable only after `sync_directory`."""
+        path.unlink()

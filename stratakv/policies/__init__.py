@@ -1,0 +1,1 @@
+"""Pure decisions: eviction, admission, thresholds. No I/O, no clock, no locks."""
