@@ -15,7 +15,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from stratakv.engine.journal import Location
+    from stratakv.engine.journal_format import Location
     from stratakv.engine.records import KeyRecord
 
 ENTRY_BYTES = 420

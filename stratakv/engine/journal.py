@@ -3,11 +3,6 @@
 Owns the files `journal/NNNNNNNNNNNNNNNN.log` (segments, named by their first sequence number). It knows neither keys
 nor blobs: a record is a type and a body. Its invariant: records become visible (`apply`) in the order in which they
 stand in the log, and never before the durability that was asked for.
-
-Bytes, little-endian. A segment starts with 24: magic `SKVJ`, format version u8, 3 zero bytes, first sequence u64,
-salt u32, CRC-32 of the 20 before it. Then records: magic A9 4A, type u8, flags u8 (0), body length u32, CRC-32 u32,
-sequence u64, body. The CRC starts from the segment's salt, so that bytes of another journal stored as a value are never
-taken for a record, and covers type, flags, length and sequence, then the body.
 """
 
 from __future__ import annotations
@@ -18,8 +13,19 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from stratakv.engine.journal_format import (
+    FORMAT_VERSION,
+    MAX_BODY_BYTES,
+    RECORD_CHECKED,
+    RECORD_HEADER,
+    RECORD_MAGIC,
+    SEGMENT_HEADER,
+    SEGMENT_MAGIC,
+    Location,
+    segment_path,
+)
 from stratakv.errors import CapacityError, ClosedError, CorruptionError
 
 if TYPE_CHECKING:
@@ -27,24 +33,8 @@ if TYPE_CHECKING:
 
     from stratakv.files import Files
 
-SEGMENT_MAGIC = b"SKVJ"
-FORMAT_VERSION = 1
-SEGMENT_HEADER = struct.Struct("<4sB3xQII")
-RECORD_MAGIC = b"\xa9J"
-RECORD_HEADER = struct.Struct("<2sBBIIQ")
-RECORD_CHECKED = struct.Struct("<BBIQ")
-MAX_BODY_BYTES = 0xFFFF_FFFF
-
 Apply = Callable[[int, int, int], None]
 """Called with (sequence, segment, offset of the body in the segment) when the record may become visible."""
-
-
-class Location(NamedTuple):
-    """Bytes inside a segment."""
-
-    segment: int
-    offset: int
-    length: int
 
 
 class _Pending:
@@ -59,11 +49,6 @@ class _Pending:
         self.offset = offset
         self.visible = False
         self.failure: BaseException | None = None
-
-
-def segment_path(directory: Path, first: int) -> Path:
-    """Return the file of the segment whose first record has sequence `first`."""
-    return directory / f"{first:016d}.log"
 
 
 class Journal:

@@ -26,7 +26,8 @@ from stratakv.engine.dictionaries import DictionaryBook
 from stratakv.engine.dirty import DirtyBlob, DirtyTable
 from stratakv.engine.entries import NAMESPACE, Entry, parse_entries, parse_namespace
 from stratakv.engine.hot import HotTable
-from stratakv.engine.journal import Journal, Location
+from stratakv.engine.journal import Journal
+from stratakv.engine.journal_format import Location
 from stratakv.engine.labels import Labels
 from stratakv.engine.learning import load_filter
 from stratakv.engine.ownership import DirectoryLock
@@ -103,8 +104,8 @@ def _assemble(
     try:
         store_id, epoch = _identity(catalog, clock, read_only=read_only)
         tiers = {
-            IN_WARM: backends.get(StorageTier.WARM) or _warm_backend(config, path),
-            IN_COLD: backends.get(StorageTier.COLD) or _cold_backend(config, path),
+            IN_WARM: backends.get(StorageTier.WARM) or _warm_backend(config, path, files),
+            IN_COLD: backends.get(StorageTier.COLD) or _cold_backend(config, path, files),
         }
         opened = list(tiers.values())
         book = DictionaryBook(dictionary_bytes=config.compression.dictionary_kb * 1024)
@@ -172,17 +173,17 @@ def _identity(catalog: Catalog, clock: Clock, *, read_only: bool) -> tuple[bytes
     return store_id, epoch
 
 
-def _warm_backend(config: OptimizationConfig, path: Path) -> Backend:
+def _warm_backend(config: OptimizationConfig, path: Path, files: Files) -> Backend:
     if config.tiered_storage.warm.backend == "directory":
-        return DirectoryBackend(path / "warm")
-    return DiskBackend(path / "warm")
+        return DirectoryBackend(path / "warm", files=files)
+    return DiskBackend(path / "warm", files=files)
 
 
-def _cold_backend(config: OptimizationConfig, path: Path) -> Backend:
+def _cold_backend(config: OptimizationConfig, path: Path, files: Files) -> Backend:
     cold = config.tiered_storage.cold
     if cold.backend == "s3":
         raise ConfigurationError("tiered_storage.cold.backend: s3 is not available in this version; use directory")
-    return DirectoryBackend(Path(cold.path).expanduser() if cold.path else path / "cold")
+    return DirectoryBackend(Path(cold.path).expanduser() if cold.path else path / "cold", files=files)
 
 
 def _recover(parts: Parts) -> None:

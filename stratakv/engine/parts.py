@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from stratakv.engine.dictionaries import DictionaryBook
     from stratakv.engine.dirty import DirtyTable
     from stratakv.engine.hot import HotTable
-    from stratakv.engine.journal import Journal, Location
+    from stratakv.engine.journal import Journal
+    from stratakv.engine.journal_format import Location
     from stratakv.engine.labels import Labels
     from stratakv.engine.ownership import DirectoryLock
     from stratakv.engine.reserve import Reserve

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.engine.codecs.base import Encoded
-from stratakv.engine.journal import Location
+from stratakv.engine.journal_format import Location
 from stratakv.engine.parts import STRIPES, Parts
 from stratakv.engine.records import ANYWHERE, IN_COLD, IN_HOT, TIERS, Place, encode_key
 from stratakv.engine.shelf import PackGoneError, digest_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from stratakv.engine.journal import (
+from stratakv.engine.journal_format import (
     FORMAT_VERSION,
     RECORD_CHECKED,
     RECORD_HEADER,

@@ -14,10 +14,10 @@ import os
 import shutil
 import threading
 import weakref
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stratakv.clock import Clock, SystemClock
+from stratakv.engine.medium import is_ram_disk
 from stratakv.engine.mover import Mover
 from stratakv.engine.opening import open_parts
 from stratakv.engine.reading import Reader, State, Value
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from stratakv.config import OptimizationConfig
 
 KEYS_AT_ONCE = 1000
-TMPFS_MAGIC = 0x01021994
 
 log = logging.getLogger("stratakv")
 
@@ -97,7 +96,7 @@ class Store:
         if self.parts.temporary:
             log.warning("no storage.path is set: the store lies in %s and is removed at shutdown", path)
         with contextlib.suppress(OSError, IndexError):
-            if _is_tmpfs(path):
+            if is_ram_disk(path):
                 log.warning(
                     "%s is a RAM disk: what is stored there takes RAM and is lost when the machine stops",
                     path,
@@ -365,16 +364,6 @@ def _tried(action: object) -> list[BaseException]:
     except (Exception, CorruptionError) as problem:  # noqa: BLE001 -- raised by close() when all is closed
         return [problem]
     return []
-
-
-def _is_tmpfs(path: Path) -> bool:
-    resolved = str(path.resolve())
-    best = ("", "")
-    for line in Path("/proc/mounts").read_text().splitlines():
-        _, mount, kind = line.split()[:3]
-        if (resolved + "/").startswith(mount.rstrip("/") + "/") and len(mount) > len(best[0]):
-            best = (mount, kind)
-    return best[1] == "tmpfs"
 
 
 def _after_fork_in_child() -> None:

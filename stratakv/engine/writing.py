@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from stratakv.engine.contents import Content, Contents
 from stratakv.engine.dirty import DirtyBlob
 from stratakv.engine.entries import BATCH, COUNT, NAMESPACE, ONE, encode_entry, encode_namespace
-from stratakv.engine.journal import Journal, Location
+from stratakv.engine.journal_format import Location
 from stratakv.engine.parts import STRIPES, Parts
 from stratakv.engine.reading import Reader, State
 from stratakv.engine.records import ANYWHERE, IN_HOT, TIER_NUMBERS, KeyRecord, check_key
@@ -30,6 +30,7 @@ from stratakv.types import StorageTier
 
 if TYPE_CHECKING:
     from stratakv.engine.codecs.base import Encoded
+    from stratakv.engine.journal import Journal
     from stratakv.engine.labels import Label
 
 Condition = Callable[[State | None], bool]

@@ -89,6 +89,8 @@ def test_live_bytes_of_a_view_count_the_buffer_it_keeps() -> None:
     whole = np.zeros(1000)
     assert live_bytes([whole[:1]], set()) >= whole.nbytes
     assert live_bytes([whole], set()) == sys.getsizeof(whole)
+    borrowed = np.frombuffer(bytearray(8000)).reshape(10, 100)
+    assert live_bytes([borrowed], set()) >= 8000
 
 
 def test_live_bytes_of_a_dict_count_keys_and_values() -> None:

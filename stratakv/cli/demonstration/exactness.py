@@ -75,4 +75,6 @@ def live_bytes(values: list[Any], seen: set[int]) -> int:
             pending.extend(value)
         elif kind is np.ndarray and value.base is not None:
             pending.append(value.base)
+        elif kind is memoryview:
+            pending.append(value.obj)
     return total

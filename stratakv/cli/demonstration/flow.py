@@ -63,8 +63,8 @@ def play(work: Workload, directory: str | None, progress: Progress) -> Report:
         replay.everything(lambda: progress("replaying", len(replay.touched), len(final)))
         took = time.perf_counter() - started
         tell(
-            f"replayed {replay.reads:,} reads and {replay.writes:,} rewrites that follow the records' "
-            f"references, in {took:.1f} s"
+            f"replayed {replay.reads:,} reads and {replay.writes:,} rewrites "
+            f"{'along the references between records ' if work.linked else ''}in {took:.1f} s"
         )
         ram = memory.get_statistics()["tiered_storage"]["hot_usage_bytes"]
         tell(f"         then all of it was hot: {ram / 1e6:.1f} MB in RAM")

@@ -104,13 +104,13 @@ class Report:
     def as_lines(self) -> list[str]:
         """Return the report as lines for a terminal of 120 columns."""
         rows = [_HEAD, *map(_figures, self.kinds), _shared_figures(self.shared), _figures(self.total())]
-        parts = ", ".join(f"{name} {megabytes(count)}" for name, count in self.shared_parts.items())
         lines = [f"Records from {self.source}"]
         lines += [f"  left out: {what}" for what in self.left_out]
         lines += ["", "What happened", *(f"  {step}" for step in self.story), ""]
         lines += ["Sizes in MB, times in microseconds (median of one read)", *aligned(rows), ""]
         lines += [f"  {line}" for line in _NOTES]
-        lines += [f"  shared  {parts}", ""]
+        parts = [f"{megabytes(count):>7}  {name}" for name, count in self.shared_parts.items()]
+        lines += ["  shared  by all kinds:", *(f"        {part}" for part in parts), ""]
         if self.left_in_engine:
             lines.append(f"The wrapped engine still holds {self.left_in_engine} records itself.")
         if self.where is not None:
@@ -125,7 +125,7 @@ _HEAD += ["live less", "plain less", "target", "exact", "hot us", "cold us"]
 _NOTES = (
     "live    Python objects that a plain dict holds, keys included, shared objects counted once",
     "plain   the same values serialised",
-    "held    what the store keeps in RAM (hot), on the SSD (warm) and in the object store (cold)",
+    "held    what the store keeps in RAM (hot), on disk (warm) and in the object store (cold: here a directory)",
     "less    how much less is held; + beside a target: reached against plain, - : missed",
 )
 

@@ -147,7 +147,7 @@ def workload_from_files(files: Sequence[RecordFile], progress: Callable[[RecordF
         RecordFileError: A record cannot be read.
     """
     kinds: list[str] = []
-    work = Workload((), "your own records: " + ", ".join(str(file.path) for file in files))
+    work = Workload((), ", ".join(file.path.name for file in files))
     for file in files:
         kind = re.sub(r"[^A-Za-z0-9_]", "_", file.stem)[:64]
         kind = kind if kind[0].isalnum() else f"f{kind}"[:64]

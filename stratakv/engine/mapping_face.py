@@ -1,0 +1,146 @@
+"""The face's verbs that are not its own: those of a mapping and those of the wrapped engine, with their keywords.
+
+Owns their translation into the operations of a `Mode`; keeps no state of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from stratakv.engine.modes.base import DEFAULTS, Mode, PutOptions
+from stratakv.engine.modes.passthrough import PassThrough
+from stratakv.engine.records import check_key
+from stratakv.engine.wrapping import MISSING, DiskcacheEngine, Engine
+from stratakv.errors import ClosedError, StoreLockedError
+
+if TYPE_CHECKING:
+    from stratakv.config import OptimizationConfig
+
+
+class MappingFace(MutableMapping[str, Any]):
+    """What `OptimizationMiddleware` inherits.
+
+    Attributes:
+        config: The settings.
+    """
+
+    config: OptimizationConfig
+    _mode: Mode | None
+    _engine: Engine | None
+    _snapshot: dict[str, Any] | None
+
+    def _working(self) -> Mode:
+        if self._mode is None:
+            if self._snapshot is not None:
+                raise StoreLockedError("a live owner has this store: read_only offers get_statistics() only")
+            raise ClosedError("the middleware was shut down: open it again to use it")
+        return self._mode
+
+    def retrieve(self, key: str, default: Any = None) -> Any:
+        """Return the value, or `default` on a miss."""
+        return self._working().get(key, default)
+
+    def _options(
+        self, value: object, ttl: float | None, namespace: str | None, keywords: dict[str, Any]
+    ) -> tuple[object, PutOptions] | None:
+        """Translate the engine's keywords; None where the value would be gone at once."""
+        extra = None
+        if self._engine is not None:
+            value, engine_ttl, extra = self._engine.store_options(value, keywords)
+            ttl = engine_ttl if ttl is None else ttl
+        elif keywords:
+            raise TypeError(f"unexpected keyword {next(iter(keywords))!r}")
+        if self._engine is not None and ttl is not None and ttl <= 0:
+            return None
+        return value, PutOptions(ttl=ttl, namespace=namespace, extra=extra)
+
+    def _set(self, key: str, value: object, ttl: float | None = None, **keywords: Any) -> bool:
+        """The engine's `set`, with its keywords."""
+        options = self._options(value, ttl, None, keywords)
+        if options is None:
+            self._working().delete(key)
+            return True
+        self._working().put(key, *options)
+        return True
+
+    def __getattr__(self, name: str) -> Any:
+        # Only what the class lacks comes here: verbs and methods of the wrapped engine.
+        engine = self.__dict__.get("_engine")
+        if engine is None or name.startswith("__"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        mode = self.__dict__.get("_mode")
+        if isinstance(mode, PassThrough):
+            return getattr(engine.raw, name)
+        if name == "set" and name in engine.verbs:
+            return self._set
+        attribute = getattr(engine.raw, name)
+        allowed = self.config.wrap.passthrough
+        if self.config.wrap.mode == "write_through" or name in allowed or "*" in allowed:
+            return attribute
+        raise AttributeError(
+            f"{name!r} of {type(engine.raw).__name__} would see only what is left in the engine while its values are "
+            f"absorbed: use memory.engine.{name} for the raw object, or name it in wrap.passthrough"
+        )
+
+    # -- the mapping -----------------------------------------------------------------------------------------
+
+    def get(self, key: str, default: Any = None, *positional: Any, **keywords: Any) -> Any:
+        """Return the value or `default`; with a wrapped engine its own keywords keep their meaning."""
+        if not positional and not keywords:
+            return self.retrieve(key, default)
+        if self._engine is None or positional:
+            raise TypeError("get() takes a key and a default")
+        found, expires = self._working().get_detailed(key)
+        return self._engine.reading(found, default, keywords, expires)
+
+    def pop(self, key: str, default: Any = MISSING, **keywords: Any) -> Any:
+        """Remove a key and return its value; KeyError on a miss without a default (a diskcache's own says None)."""
+        if isinstance(self._engine, DiskcacheEngine):
+            value = self.get(key, None if default is MISSING else default, **keywords)
+            self._working().delete(key)
+            return value
+        if keywords:
+            raise TypeError(f"pop() takes no keyword {next(iter(keywords))!r}")
+        value = self.retrieve(key, MISSING)
+        if value is not MISSING:
+            self._working().delete(key)
+            return value
+        if default is MISSING:
+            raise KeyError(key)
+        return default
+
+    def __getitem__(self, key: str) -> Any:
+        value = self.retrieve(key, MISSING)
+        if value is MISSING:
+            raise KeyError(key)
+        return value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._working().put(key, value, DEFAULTS)
+
+    def __delitem__(self, key: str) -> None:
+        if not self._working().delete(key):
+            raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        mode = self._working()
+        check_key(key)
+        return mode.contains(str(key))
+
+    def __iter__(self) -> Iterator[str]:
+        return self._working().keys("")
+
+    def __len__(self) -> int:
+        return self._working().length()
+
+    def keys(self, prefix: str = "") -> Any:
+        """Iterate over the keys that begin with `prefix`; without one, a view as of any mapping."""
+        if prefix:
+            return self._working().keys(prefix)
+        return super().keys()
+
+    def clear(self) -> None:
+        """Delete all keys."""
+        for key in list(self):
+            self._working().delete(key)
