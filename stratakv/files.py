@@ -6,6 +6,7 @@ loss is rehearsed. Nothing here interprets bytes, and no error is softened.
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,16 @@ class Files:
     def write(self, descriptor: int, parts: list[bytes]) -> int:
         """Write the parts one behind the other; return how many bytes were taken, which may be fewer than all."""
         return os.writev(descriptor, parts)
+
+    def write_all(self, descriptor: int, parts: list[bytes], total: int) -> None:
+        """Write the parts whole; `total` is their length. Where it raises, some of the bytes may have been written."""
+        taken = self.write(descriptor, parts)
+        while taken < total:
+            # A short write on a regular file: the disk filled up, or a signal came in between.
+            more = self.write(descriptor, [b"".join(parts)[taken:]])
+            if not more:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            taken += more
 
     def truncate(self, descriptor: int, length: int) -> None:
         """Cut the file to `length` bytes."""

@@ -47,7 +47,7 @@ SETTINGS = {
 """No eviction, no writes by reads, full sync, every object a file."""
 
 _PAGE_ROWS = 512
-_is_value_file = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}\.val").fullmatch
+is_value_file = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}\.val").fullmatch
 
 _inherited: list[sqlite3.Connection] = []
 """A parent's connections, kept in a forked child so that no finaliser closes them there."""
@@ -101,7 +101,7 @@ class ValueFiles(diskcache.Disk):  # type: ignore[misc]  # diskcache has no type
         return len(value), MODE_BINARY, filename, None
 
     def fetch(self, mode: int, filename: object, value: object, read: bool) -> OpenFile | bytes:
-        if mode != MODE_BINARY or value is not None or not isinstance(filename, str) or not _is_value_file(filename):
+        if mode != MODE_BINARY or value is not None or not isinstance(filename, str) or not is_value_file(filename):
             raise CorruptionError(
                 f"{self._root} holds a row that stratakv did not write (mode {mode!r}, file "
                 f"{filename!r}); it is not read, because such a row may hold a pickle"
@@ -110,7 +110,7 @@ class ValueFiles(diskcache.Disk):  # type: ignore[misc]  # diskcache has no type
         return file if read else file.read(0, file.size)
 
     def remove(self, file_path: str) -> None:
-        if not _is_value_file(file_path):
+        if not is_value_file(file_path):
             raise CorruptionError(f"{self._root} holds a row with a file name that is not its own: {file_path!r}")
         path = self._root / file_path
         with self._lock:
@@ -130,7 +130,7 @@ class ValueFiles(diskcache.Disk):  # type: ignore[misc]  # diskcache has no type
         for path in tuple(self._root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*.val")):
             filename = path.relative_to(self._root).as_posix()
             size = regular_size(path)
-            if size is None or not _is_value_file(filename):
+            if size is None or not is_value_file(filename):
                 continue
             self.held_bytes += size
             if filename not in wanted:

@@ -66,9 +66,11 @@ def run(args: argparse.Namespace) -> int:
         print_line(
             f"stored {loaded['records']:,} records from {loaded['file_bytes'] / 1e6:.2f} MB of files in {args.dir}"
         )
+        less = 100 * (1 - loaded["disk_bytes"] / loaded["plaintext_bytes"]) if loaded["plaintext_bytes"] else 0
         print_line(
-            f"it has {loaded['keys']:,} keys and holds, everything counted, "
-            f"{loaded['memory_reduction_percent']:.1f}% less than their values serialised"
+            f"it has {loaded['keys']:,} keys and takes {loaded['disk_bytes'] / 1e6:.2f} MB of disk, "
+            f"{abs(less):.1f}% {'less' if less >= 0 else 'more'} than their serialised values "
+            f"({loaded['plaintext_bytes'] / 1e6:.2f} MB)"
         )
     return 0
 
@@ -120,5 +122,7 @@ def _load(files: list[RecordFile], args: argparse.Namespace, steps: Steps) -> di
             "records": stored,
             "file_bytes": total,
             "keys": len(memory),
+            "plaintext_bytes": statistics["overall"]["plaintext_bytes"],
+            "disk_bytes": statistics["storage"]["disk_bytes"],
             "memory_reduction_percent": statistics["overall"]["memory_reduction_percent"],
         }

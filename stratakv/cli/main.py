@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from stratakv import __version__
-from stratakv.cli import config_command, demo, load
+from stratakv.cli import config_command, demo, get, load, stats, verify
 from stratakv.cli.output import print_error
 from stratakv.errors import ConfigurationError, StrataError
 
@@ -25,11 +25,12 @@ FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130
 
-_COMMANDS = (demo, load, config_command)
+_COMMANDS = (demo, load, get, stats, verify, config_command)
 _EXAMPLES = """\
 examples:
   stratakv demo
   stratakv load records.jsonl.gz --dir store --key id
+  stratakv get k42 --dir store
   stratakv stats --dir store --json
   stratakv verify --dir store
   stratakv config show --config memory.yaml

@@ -44,8 +44,8 @@ class CompressionConfig(Section):
     episodic_compression_target: float = setting(
         0.70, "Share of bytes to be saved on episodic records, for reports and tuning", limits=FRACTION
     )
-    session_compression_target: float = setting(0.80, "The same for session state", limits=FRACTION)
-    semantic_compression_target: float = setting(0.60, "The same for semantic graphs", limits=FRACTION)
+    session_compression_target: float = setting(0.60, "The same for session state", limits=FRACTION)
+    semantic_compression_target: float = setting(0.80, "The same for semantic graphs", limits=FRACTION)
     vector_compression_target: float = setting(0.85, "The same for vectors", limits=FRACTION)
     dictionary_kb: int = setting(
         64,

@@ -27,10 +27,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+WASTE_SHARE = 0.15
+"""Rows in random order leave the tree's pages a third empty; a file with more than this unused is written anew."""
+
 _FIND = """
 SELECT k.version, k.namespace, k.pin, k.expires, k.extra, k.blob, b.digest, b.namespace,
-    b.pack, b.block, b.offset, b.size, p.tier
-FROM keys k LEFT JOIN blobs b ON b.id = k.blob LEFT JOIN packs p ON p.id = b.pack WHERE k.key = ?
+    b.pack, b.block, b.offset, b.size, p.tier, a.count
+FROM keys k LEFT JOIN blobs b ON b.id = k.blob LEFT JOIN packs p ON p.id = b.pack
+    LEFT JOIN accesses a ON a.blob = k.blob WHERE k.key = ?
 """
 _FIND_BLOB = """
 SELECT b.id, b.digest, b.namespace, b.pack, b.block, b.offset, b.size, p.tier
@@ -38,6 +42,10 @@ FROM blobs b JOIN packs p ON p.id = b.pack WHERE b.id = ?
 """
 
 
+_WASTEFUL = """
+SELECT sum(unused) + free > ?1 * (sum(pgsize) + free)
+FROM dbstat, (SELECT f.freelist_count * p.page_size AS free FROM pragma_freelist_count f, pragma_page_size p)
+"""
 _PACKS = """
 SELECT id, tier, name, bytes, index_offset, index_digest, plaintext, live, live_blobs, created, due, dead_since
 FROM packs WHERE
@@ -168,10 +176,22 @@ class Catalog:
         )
         return [(key, expires or 0, bool(dead)) for key, expires, dead in rows]
 
-    def count_expired(self, now: int) -> int:
-        """Count the rows (tombstones aside) that are past their time but not removed yet."""
-        row = self._row("SELECT count(*) FROM keys WHERE expires <= ? AND blob IS NOT NULL", (now,))
-        return int(row[0]) if row else 0
+    def count_live_without(self, keys: Iterable[bytes], now: int) -> int:
+        """Count the keys with a value that is not past its time, `keys` left out, as of one moment."""
+
+        def query(connection: apsw.Connection) -> int:
+            with connection:  # a transaction: all three see the same commit
+                row = connection.execute("SELECT value FROM meta WHERE name = 'live_keys'").fetchone()
+                count: int = row[0] if row is not None else 0
+                expired = "SELECT count(*) FROM keys WHERE expires <= ? AND blob IS NOT NULL"
+                count -= sum(found[0] for found in connection.execute(expired, (now,)))
+                for key in keys:
+                    row = connection.execute("SELECT blob, expires FROM keys WHERE key = ?", (key,)).fetchone()
+                    if row is not None and row[0] is not None and not (row[1] and row[1] <= now):
+                        count -= 1
+            return count
+
+        return self._read(query)
 
     def expired_keys(self, now: int, limit: int) -> list[bytes]:
         """Return keys past their time."""
@@ -235,15 +255,23 @@ class Catalog:
         """Give free pages and the write-ahead log back to the file system."""
         with self._writer_lock:
             try:
-                free = self._writer.execute("PRAGMA freelist_count").fetchone()
-                total = self._writer.execute("PRAGMA page_count").fetchone()
-                if free and total and free[0] * 4 > total[0]:
+                if any(wasteful for (wasteful,) in self._writer.execute(_WASTEFUL, (WASTE_SHARE,))):
                     self._writer.execute("VACUUM")
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             except apsw.BusyError:
                 return  # a reader is at work; the next round will do it
             except apsw.Error as failure:
                 raise translate(failure, self.path) from failure
+
+    def shrink_memory(self) -> None:
+        """Give page caches back that are not in use."""
+        idle = [self._readers.pop() for _ in range(len(self._readers))] if self._readers else []
+        for connection in idle:
+            connection.execute("PRAGMA shrink_memory")
+            self._readers.append(connection)
+        with self._writer_lock:
+            if not self._closed:
+                self._writer.execute("PRAGMA shrink_memory")
 
     def integrity_errors(self) -> list[str]:
         """Return what SQLite finds wrong with the file, nothing where it is sound."""

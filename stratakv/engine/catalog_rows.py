@@ -20,6 +20,7 @@ class Found(NamedTuple):
         home: The namespace whose record carried the content.
         place: Where the blob lies; None for a tombstone.
         tier: The pack's tier as a number.
+        accesses: How often the blob was read since it was placed, as far as the catalog knows.
     """
 
     version: int
@@ -32,6 +33,7 @@ class Found(NamedTuple):
     home: int
     place: Place | None
     tier: int
+    accesses: int
 
 
 class FoundBlob(NamedTuple):
@@ -78,14 +80,14 @@ class PackRow(NamedTuple):
 
 def found_key(row: Row) -> Found:
     """Shape a row of the key look-up."""
-    version, namespace, pin, expires, extra, blob, digest, home, pack, block, offset, size, tier = row
+    version, namespace, pin, expires, extra, blob, digest, home, pack, block, offset, size, tier, accesses = row
     if blob is None:
-        return Found(version, namespace, pin, expires or 0, extra, None, None, 0, None, 0)
+        return Found(version, namespace, pin, expires or 0, extra, None, None, 0, None, 0, 0)
     if digest is None:
-        return Found(version, namespace, pin, expires or 0, extra, blob, None, 0, None, 0)
+        return Found(version, namespace, pin, expires or 0, extra, blob, None, 0, None, 0, 0)
     return Found(
         version, namespace, pin, expires or 0, extra, blob, whole_digest(blob, digest), home,
-        Place(pack, block, offset, size), tier or 0,
+        Place(pack, block, offset, size), tier or 0, accesses or 0,
     )  # fmt: skip
 
 

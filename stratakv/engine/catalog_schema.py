@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 CHECKSUM_VFS = "cksmvfs"
-CACHE_KIB = 4096
+CACHE_KIB = 2048
 BUSY_MILLISECONDS = 60_000
 
 SCHEMA = """
@@ -111,6 +111,8 @@ def open_connection(path: Path, *, create: bool, vfs: str | None = None) -> apsw
 
 
 def _check_version(connection: apsw.Connection, path: Path) -> None:
+    if not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
+        return  # its creation was cut short before the schema was committed
     found = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
     version = found[0] if found else None
     if version != FORMAT_VERSION:

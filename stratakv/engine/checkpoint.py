@@ -33,11 +33,14 @@ class Checkpoint:
         self._parts = parts
         self._journal = journal
         self._reader = reader
+        self._recorded = parts.dirty.damaged
+        """Contents that the catalog lists as damaged."""
 
     def run(self, pause: Callable[[], None]) -> bool:
         """Persist everything journaled before the call; False where there was nothing to do."""
         parts = self._parts
-        if not len(parts.dirty) and not parts.labels.unrecorded and not parts.touched:
+        idle = not len(parts.dirty) and not parts.labels.unrecorded and not parts.touched
+        if idle and parts.dirty.damaged == self._recorded:
             return False
         last = 0
 
@@ -120,4 +123,5 @@ class Checkpoint:
         except BaseException:
             parts.touched = {**touched, **parts.touched}
             raise
+        self._recorded = damaged
         del parts.labels.unrecorded[: len(unrecorded)]

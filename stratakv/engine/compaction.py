@@ -48,6 +48,7 @@ class Compaction:
 
     def _due(self, tier: int, *, settle: bool) -> list[PackRow]:
         packs = self._parts.catalog.packs("tier = ? AND live_blobs > 0", (tier,))
+        packs = [pack for pack in packs if pack.id not in self._parts.sick_packs]
         latest_death = self._parts.wall() - (0 if settle else self._erase_within)
         due = [
             pack

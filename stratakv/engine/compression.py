@@ -267,6 +267,10 @@ class CompressionEngine:
             return Encoded(RawCodec.id, 0, len(plaintext), plaintext)
         return _shorter(PartsCodec.id, 0, plaintext, self._parts.encode_segments(plaintext, segments, level))
 
+    def trim(self) -> None:
+        """Let go of dictionaries prepared for the levels of background work, some MB for each namespace."""
+        self._book.trim(self._fast_level)
+
     def decode(self, encoded: Encoded) -> bytes:
         """Return the plaintext.
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from stratakv.engine.codecs.base import Buffer
 
 LONGEST_SAMPLE = 8 * 1024
-SAMPLES_BYTES = 6 * 1024 * 1024
+SAMPLES_BYTES = 2 << 20
 SMALLEST_DICTIONARY = 4 * 1024
 # Small records gain from a dictionary early: 4 KB trained on 64 KB already doubles the ratio of JSON records.
 _FIRST_TRAINING = 64 * 1024
@@ -139,6 +139,11 @@ class DictionaryBook:
     def ids(self) -> tuple[int, ...]:
         """Return the ids of all known dictionaries, ascending."""
         return tuple(sorted(self._frames.copy()))
+
+    def trim(self, keep_level: int) -> None:
+        """Let go of what was prepared for other levels than the fast path's."""
+        for frames in list(self._frames.values()):
+            frames.trim(keep_level)
 
     def ram_bytes(self) -> int:
         """Estimate the bytes of RAM that dictionaries, their prepared forms and samples take."""

@@ -25,6 +25,9 @@ BLOB_BYTES = 72 + 72 + 65 + 32 + 24
 ENTRY_BYTES = 104 + 2 * 32
 """A HotEntry and its boxed version and time."""
 
+SPARSE_TABLE_BYTES = 400
+"""A table with more bytes than this for each entry is mostly empty: a full one has about 90."""
+
 BYTES_HEADER = sys.getsizeof(b"")
 
 
@@ -246,6 +249,17 @@ class HotTable:
             + sys.getsizeof(self._blobs)
             + self.policy.overhead_bytes()
         )
+
+    def shrink(self) -> None:
+        """Give the tables' memory back after many entries left; a dictionary never does so by itself."""
+        with self.lock:
+            for table in (self.entries, self._blobs):
+                if sys.getsizeof(table) > SPARSE_TABLE_BYTES * (len(table) + 8):
+                    content = dict(table.items())
+                    # A reader that misses an entry just now finds the value below.
+                    table.clear()
+                    table.update(content)  # type: ignore[arg-type]  # each with its own items
+                    self.policy.shrink()
 
     def clear(self) -> None:
         """Let everything go."""

@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 import threading
 import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stratakv.engine.journal_format import (
-    FORMAT_VERSION,
     MAX_BODY_BYTES,
     RECORD_CHECKED,
     RECORD_HEADER,
     RECORD_MAGIC,
     SEGMENT_HEADER,
-    SEGMENT_MAGIC,
     Location,
+    segment_header,
     segment_path,
 )
-from stratakv.errors import CapacityError, ClosedError, CorruptionError
+from stratakv.errors import CapacityError, ClosedError, CorruptionError, TierUnavailableError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,8 +88,18 @@ class Journal:
         self._failure: str | None = None
         self._unsynced = False
         for segment in older:
-            self._descriptors[segment] = files.open_append(segment_path(directory, segment))
+            self._adopt(segment)
         self._start_segment()
+
+    def _adopt(self, segment: int) -> None:
+        """Open an earlier owner's segment and sync it: a killed one may have left that, and no later one may overtake it."""
+        path = segment_path(self._directory, segment)
+        try:
+            self._descriptors[segment] = self._files.open_append(path)
+            self._files.sync(self._descriptors[segment])
+        except OSError as failure:
+            self.abandon()
+            raise TierUnavailableError(f"journal segment {path.name} cannot be synced: {failure}") from failure
 
     # -- writing ---------------------------------------------------------------------------------------------
 
@@ -147,10 +155,9 @@ class Journal:
             self._files.sync(descriptor)
         except BaseException as failure:
             with self._lock:
-                self._latch(f"the journal could not be synced ({failure}); reopen the store")
-                late, self._pending = self._pending, []
-            for record in batch + late:
-                record.failure = failure
+                refusal = self._give_up(batch, failure)
+            if isinstance(failure, OSError):
+                raise refusal from failure
             raise
         for record in batch:
             record.apply(record.sequence, record.segment, record.offset)
@@ -158,11 +165,11 @@ class Journal:
 
     def _write(self, parts: list[bytes], total: int, *, urgent: bool) -> None:
         if self._buffered:
+            if self._buffer_bytes >= 1 << 18:
+                self._flush_buffer(urgent=urgent)
             self._buffer.extend(parts)
             self._buffer_bytes += total
             self._sizes[self._segment] += total
-            if self._buffer_bytes >= 1 << 18:
-                self._flush_buffer()
             return
         self._write_through(parts, total, urgent=urgent)
         self._sizes[self._segment] += total
@@ -170,9 +177,7 @@ class Journal:
     def _write_through(self, parts: list[bytes], total: int, *, urgent: bool) -> None:
         descriptor = self._descriptors[self._segment]
         try:
-            taken = self._files.write(descriptor, parts)
-            if taken != total:
-                self._write_rest(descriptor, b"".join(parts), taken)
+            self._files.write_all(descriptor, parts, total)
         except OSError as failure:
             self._undo_partial_write(descriptor, failure)
             if failure.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -185,14 +190,6 @@ class Journal:
                 f"no space left under {self._directory.parent}: nothing was stored; free space and try again"
             ) from failure
 
-    def _write_rest(self, descriptor: int, content: bytes, taken: int) -> None:
-        # A short write on a regular file means that the disk filled up or a signal came in between.
-        while taken < len(content):
-            more = self._files.write(descriptor, [content[taken:]])
-            if more == 0:
-                raise OSError(errno.ENOSPC, "short write")
-            taken += more
-
     def _undo_partial_write(self, descriptor: int, failure: OSError) -> None:
         try:
             self._files.truncate(descriptor, self._written_bytes())
@@ -203,17 +200,25 @@ class Journal:
     def _written_bytes(self) -> int:
         return self._sizes[self._segment] - self._buffer_bytes
 
-    def _flush_buffer(self) -> None:
+    def _flush_buffer(self, *, urgent: bool = False) -> None:
         """Hand buffered records (durability `none`) to the system. The lock is held."""
         if not self._buffer:
             return
         content = b"".join(self._buffer)
-        self._write_through([content], len(content), urgent=False)
+        self._write_through([content], len(content), urgent=urgent)
         self._buffer.clear()
         self._buffer_bytes = 0
 
     def _latch(self, reason: str) -> None:
         self._failure = self._failure or reason
+
+    def _give_up(self, batch: list[_Pending], failure: BaseException) -> ClosedError:
+        """A sync failed: nothing that waits is acknowledged, now or later. The lock is held."""
+        self._latch(f"the journal could not be synced ({failure}); reopen the store")
+        late, self._pending = self._pending, []
+        for record in batch + late:
+            record.failure = failure
+        return ClosedError(self._failure)
 
     # -- durability and rotation -----------------------------------------------------------------------------
 
@@ -238,7 +243,11 @@ class Journal:
             self._sync_pending()  # most of the bytes, while writers go on
             with self._lock:
                 self._flush_buffer()
-                self._sync_under_lock()
+                try:
+                    self._files.sync(self._descriptors[self._segment])
+                except OSError as failure:
+                    raise self._give_up([], failure) from failure
+                self._unsynced = False
                 batch, self._pending = self._pending, []
                 for record in batch:
                     record.apply(record.sequence, record.segment, record.offset)
@@ -251,26 +260,13 @@ class Journal:
                 at_switch()
             return closed
 
-    def _sync_under_lock(self) -> None:
-        try:
-            self._files.sync(self._descriptors[self._segment])
-        except OSError as failure:
-            self._latch(f"the journal could not be synced ({failure}); reopen the store")
-            for record in self._pending:
-                record.failure = failure
-            self._pending = []
-            raise ClosedError(self._failure) from failure
-        self._unsynced = False
-
     def _start_segment(self) -> None:
         path = segment_path(self._directory, self._next)
         salt = int.from_bytes(os.urandom(4), "little")
-        head = SEGMENT_HEADER.pack(SEGMENT_MAGIC, FORMAT_VERSION, self._next, salt, 0)[:-4]
+        header = segment_header(self._next, salt)
         descriptor = self._files.open_append(path)
         try:
-            header = head + struct.pack("<I", zlib.crc32(head))
-            if self._files.write(descriptor, [header]) != len(header):
-                raise OSError(errno.ENOSPC, "short write")
+            self._files.write_all(descriptor, [header], len(header))
             self._files.sync_directory(self._directory)
         except OSError as failure:
             os.close(descriptor)
@@ -303,9 +299,11 @@ class Journal:
             KeyError: The segment was dropped: its content is in the catalog now.
         """
         with self._lock:
+            if self._buffer and location.segment == self._segment:
+                start = location.offset - self._written_bytes()
+                if start >= 0:  # not handed to the system yet
+                    return b"".join(self._buffer)[start : start + location.length]
             descriptor = os.dup(self._descriptors[location.segment])
-            if self._buffer:
-                self._flush_buffer()
         try:
             content = os.pread(descriptor, location.length, location.offset)
         finally:

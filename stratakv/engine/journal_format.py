@@ -9,6 +9,7 @@ taken for a record, and covers type, flags, length and sequence, then the body.
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -34,3 +35,9 @@ class Location(NamedTuple):
 def segment_path(directory: Path, first: int) -> Path:
     """Return the file of the segment whose first record has sequence `first`."""
     return directory / f"{first:016d}.log"
+
+
+def segment_header(first: int, salt: int) -> bytes:
+    """Return the header of a segment."""
+    head = SEGMENT_HEADER.pack(SEGMENT_MAGIC, FORMAT_VERSION, first, salt, 0)[:-4]
+    return head + zlib.crc32(head).to_bytes(4, "little")

@@ -14,7 +14,6 @@ from stratakv.errors import CorruptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from stratakv.engine.parts import Parts
 
@@ -51,7 +50,7 @@ class Learning:
         """Build the filter anew where there is none yet or it is fuller than it was made for."""
         parts = self._parts
         settings = parts.config.deduplication
-        if not parts.deduplicates or not settings.enable_bloom_filter:
+        if not _wanted(parts):
             return
         if parts.bloom is not None and not parts.bloom.full:
             return
@@ -80,12 +79,24 @@ class Learning:
         parts.files.replace(fresh, target)
 
 
-def load_filter(path: Path, sequence: int) -> BloomFilter | None:
-    """Return the saved filter if it covers the catalog up to `sequence`; a stale or damaged one is rebuilt later."""
+def load_filter(parts: Parts) -> BloomFilter | None:
+    """Return the saved filter if it covers the catalog; a stale or damaged one is rebuilt by the first run."""
+    if not _wanted(parts):
+        return None
     try:
-        saved, covered = BloomFilter.from_bytes((path / FILTER_FILE).read_bytes())
-    except FileNotFoundError:
+        saved, covered = BloomFilter.from_bytes((parts.path / FILTER_FILE).read_bytes())
+    except (FileNotFoundError, CorruptionError):
         return None
-    except CorruptionError:
+    return saved if covered == int(parts.catalog.meta("last_sequence", 0)) else None
+
+
+def empty_filter(parts: Parts) -> BloomFilter | None:
+    """Return a filter for a store whose catalog has no contents yet."""
+    if not _wanted(parts) or parts.catalog.rows("SELECT 1 FROM blobs LIMIT 1"):
         return None
-    return saved if covered == sequence else None
+    settings = parts.config.deduplication
+    return BloomFilter(settings.bloom_filter_size, settings.false_positive_rate)
+
+
+def _wanted(parts: Parts) -> bool:
+    return parts.deduplicates and parts.config.deduplication.enable_bloom_filter

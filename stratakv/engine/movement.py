@@ -6,11 +6,14 @@ the old copy dead. What decides is idle time, access counts, pins, asked-for mov
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, NamedTuple
 
+from stratakv.engine.catalog_rows import whole_digest
 from stratakv.engine.pack_writer import open_pack_writer
 from stratakv.engine.records import IN_COLD, IN_HOT, IN_WARM, encode_key
-from stratakv.engine.telemetry import DEMOTIONS, PROMOTIONS
+from stratakv.engine.telemetry import CORRUPTIONS, DEMOTIONS, PROMOTIONS
+from stratakv.errors import CorruptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from stratakv.engine.parts import Parts
 
 BATCH = 2048
+
+log = logging.getLogger("stratakv")
 
 
 class LiveBlob(NamedTuple):
@@ -31,7 +36,10 @@ class LiveBlob(NamedTuple):
 
 
 def live_blobs(parts: Parts, pack: PackRow) -> Iterator[LiveBlob]:
-    """Yield a pack's live blobs in order. A pack's own list says what lies in it, the catalog what of it is live."""
+    """Yield a pack's live blobs in order. A pack's own list says what lies in it, the catalog what of it is live.
+
+    What is damaged is noted and passed over: it stays where it is, and the rest of the work goes on.
+    """
     batch: list[tuple[bytes, int, int, int, bytes]] = []
 
     def live() -> Iterator[LiveBlob]:
@@ -41,12 +49,25 @@ def live_blobs(parts: Parts, pack: PackRow) -> Iterator[LiveBlob]:
             if row is not None and row.place[:3] == (pack.id, block, offset):
                 yield LiveBlob(row.blob, digest, namespace, plaintext)
 
-    for namespace, block, offset, plaintext in parts.shelf.blobs(pack.id):
+    def on_damage(failure: CorruptionError, block: int | None) -> None:
+        note_damage(parts, pack, block, failure)
+
+    for namespace, block, offset, plaintext in parts.shelf.blobs(pack.id, on_damage):
         batch.append((parts.shelf.digest(plaintext, namespace), namespace, block, offset, plaintext))
         if len(batch) >= BATCH:
             yield from live()
             batch.clear()
     yield from live()
+
+
+def note_damage(parts: Parts, pack: PackRow, block: int | None, failure: CorruptionError) -> None:
+    """Have what a damaged block (None: all blocks) holds healed by its next store; work leaves the pack alone."""
+    log.warning("background work met damage and went on: %s", failure)
+    parts.counters.add(CORRUPTIONS)
+    parts.sick_packs.add(pack.id)
+    for number, stored, lies_in in parts.catalog.rows("SELECT id, digest, block FROM blobs WHERE pack = ?", (pack.id,)):
+        if block is None or lies_in == block:
+            parts.dirty.mark_damaged(whole_digest(number, stored))
 
 
 class Movement:
@@ -118,6 +139,7 @@ class Movement:
         excess = self._excess()
         if not settle and excess <= 0:
             due = [pack for pack in due if pack.created + self._warm_idle <= now]
+        due = [pack for pack in due if pack.id not in parts.sick_packs]
         if not due:
             return
         hot, pinned = self._recently_hot(), self._pinned_tiers()
@@ -230,7 +252,14 @@ class Movement:
             places += parts.catalog.blobs_by_number(number)
         writer = open_pack_writer(parts, tier, pause)
         for blob in sorted(places, key=lambda blob: (blob.namespace, blob.place)):
-            writer.add(blob.namespace, blob.digest, parts.shelf.read(blob.place, blob.digest, blob.namespace))
+            try:
+                plaintext = parts.shelf.read(blob.place, blob.digest, blob.namespace)
+            except CorruptionError as failure:
+                log.warning("a value stays where it is: %s", failure)
+                parts.counters.add(CORRUPTIONS)
+                parts.dirty.mark_damaged(blob.digest)
+                continue
+            writer.add(blob.namespace, blob.digest, plaintext)
             pause()
         written = writer.finish()
         parts.at_point("carry-packed")

@@ -34,6 +34,9 @@ LONGEST_RETRY_SECONDS = 30.0
 CHECKPOINT_SHARE = 0.25
 """A checkpoint starts when the dirty table is this full, so that writers seldom meet its bound."""
 
+TOUCHED_AT_MOST = 20_000
+"""Reads below RAM that are counted before they go into the catalog with a checkpoint."""
+
 
 class StoppedError(Exception):
     """The store is shutting down: what is under way is left for the next opening."""
@@ -172,6 +175,9 @@ class Mover:
         self.collection.run(pause, settle=settle)
         self._compaction.run(pause, settle=settle)
         self.collection.run(pause, settle=settle)
+        self._parts.compression.trim()
+        self._parts.catalog.shrink_memory()
+        self._parts.hot.shrink()
         self._parts.reserve.fill()
         if settle:
             self._parts.catalog.compact()
@@ -186,6 +192,8 @@ class Mover:
         since = dirty.current.since
         if dirty.frozen is not None:
             return True  # an earlier checkpoint failed
+        if len(self._parts.touched) >= TOUCHED_AT_MOST:
+            return True
         return since is not None and self._parts.clock.monotonic() - since >= self._checkpoint_age
 
     # -- back-pressure ---------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from stratakv.engine.hot import HotTable
 from stratakv.engine.journal import Journal
 from stratakv.engine.journal_format import Location
 from stratakv.engine.labels import Labels
-from stratakv.engine.learning import load_filter
+from stratakv.engine.learning import empty_filter, load_filter
 from stratakv.engine.ownership import DirectoryLock
 from stratakv.engine.parts import Parts
 from stratakv.engine.records import IN_COLD, IN_WARM, decode_key
@@ -64,11 +64,14 @@ def open_parts(
 ) -> Parts:
     """Open or create the store of a configuration; errors as `OptimizationMiddleware`."""
     path, temporary = _directory(config)
+    if read_only and not (path / CATALOG_FILE).exists():
+        # Before the lock, which would make the directory.
+        if temporary:
+            shutil.rmtree(path)
+        raise ConfigurationError(f"there is no store in {path} to be read: check the path")
     lock = DirectoryLock(path)
     lock.acquire()
     try:
-        if read_only and not (path / CATALOG_FILE).exists():
-            raise ConfigurationError(f"there is no store in {path} to be read: check the path")
         return _assemble(
             config, path, temporary=temporary, lock=lock, clock=clock, backends=backends or {}, read_only=read_only,
             files=files, catalog_vfs=catalog_vfs,
@@ -197,9 +200,9 @@ def _recover(parts: Parts) -> None:
     reader = JournalReader(directory, after)
     for record in reader.records():
         _replay(parts, record)
-    parts.bloom = load_filter(parts.path, after)
     if parts.read_only:
         return
+    parts.bloom = load_filter(parts) or empty_filter(parts)
     keep = reader.lengths
     for path in sorted(directory.glob("*.log")):
         length = keep.get(int(path.stem))
@@ -237,8 +240,10 @@ def _replay(parts: Parts, record: Replayed) -> None:
         key = decode_key(entry.key)
         with parts.dirty.lock:
             parts.dirty.put(key, entry.record, blob, len(entry.key) + 64, parts.clock.monotonic())
-            if blob is not None:
+            if blob is not None and entry.record.digest is not None:
                 parts.dirty.current.journal_bytes += blob.location.length
+                # It was unknown when it was stored, perhaps because the catalog's copy was found damaged.
+                parts.dirty.current.healing.add(entry.record.digest)
         if entry.record.pin:
             parts.pins[key] = entry.record.pin
         else:

@@ -69,6 +69,8 @@ class Parts:
     """Payloads of the journal, for a read-only store, which has no journal of its own."""
     wanted_warm: set[bytes] = field(default_factory=set)
     """Contents in cold that were read often enough to return to warm."""
+    sick_packs: set[int] = field(default_factory=set)
+    """Packs in which background work met damage; it leaves them alone until the store is reopened."""
     at_point: Callable[[str], None] = field(default=lambda _point: None)
     """Called with the name of each step of background work; crash tests stop the process there."""
 
@@ -79,11 +81,6 @@ class Parts:
     def wall(self) -> int:
         """Return wall time in whole seconds."""
         return int(self.clock.now())
-
-    def catalog_accesses(self, blob: int) -> int:
-        """Return how often a blob was read since it was placed, as far as the catalog knows."""
-        rows = self.catalog.rows("SELECT count FROM accesses WHERE blob = ?", (blob,))
-        return int(rows[0][0]) if rows else 0
 
     @property
     def deduplicates(self) -> bool:

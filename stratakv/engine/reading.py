@@ -36,6 +36,7 @@ class State(NamedTuple):
         home: The namespace whose salt its digest has; only with a place.
         tier: The number of the tier it lies in.
         blob: The blob's number in the catalog; None while it is dirty.
+        accesses: As in `Found`.
     """
 
     version: int
@@ -49,6 +50,7 @@ class State(NamedTuple):
     home: int
     tier: int
     blob: int | None
+    accesses: int
 
 
 class Loaded(NamedTuple):
@@ -149,7 +151,7 @@ class Reader:
         if record is not None:
             return State(
                 record.version, record.digest, record.namespace, record.pin, record.expires, record.extra,
-                record.tombstone, None, 0, IN_HOT, None,
+                record.tombstone, None, 0, IN_HOT, None, 0,
             )  # fmt: skip
         found = self._parts.catalog.find(encode_key(key))
         if found is None:
@@ -158,7 +160,7 @@ class Reader:
             raise self._corrupt(CorruptionError("the catalog names a content that it does not list"), key)
         return State(
             found.version, found.digest, found.namespace, found.pin, found.expires, found.extra, found.blob is None,
-            found.place, found.home, found.tier, found.blob,
+            found.place, found.home, found.tier, found.blob, found.accesses,
         )  # fmt: skip
 
     def live_state(self, key: str) -> State | None:
@@ -230,7 +232,14 @@ class Reader:
             if found is None:
                 raise KeyError(digest)
             place, home, tier = found.place, found.namespace, found.tier
-        return Loaded(parts.shelf.read(place, digest, home), None, tier)
+        try:
+            return Loaded(parts.shelf.read(place, digest, home), None, tier)
+        except CorruptionError:
+            blob = parts.dirty.find_blob(digest)
+            if blob is None:
+                raise
+            # It was stored again, perhaps under another key, and the next checkpoint gives it a new place.
+            return self._fetch_dirty(digest, blob)
 
     def _fetch_dirty(self, digest: bytes, blob: DirtyBlob) -> Loaded:
         parts = self._parts
@@ -263,8 +272,8 @@ class Reader:
         parts = self._parts
         pinned = state.pin
         if state.blob is not None and not parts.read_only:
-            _, count = parts.touched.get(state.blob, (0, -1))
-            count = (count if count >= 0 else parts.catalog_accesses(state.blob)) + 1
+            touched = parts.touched.get(state.blob)
+            count = (state.accesses if touched is None else touched[1]) + 1
             parts.touched[state.blob] = (parts.wall(), count)
             if loaded.tier == IN_COLD and count >= self._to_warm and pinned == ANYWHERE and state.digest is not None:
                 parts.wanted_warm.add(state.digest)

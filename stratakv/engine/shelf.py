@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from stratakv.backends.base import Backend, ObjectNotFoundError
 from stratakv.engine.packs import PackIndex, check_block
 from stratakv.engine.records import TIERS, Place
-from stratakv.errors import CorruptionError
+from stratakv.errors import CorruptionError, TierUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -78,32 +78,49 @@ class Shelf:
             return cached
         row, index = self._index(pack)
         block = index.block(number)
-        try:
-            payload = self._backends[row.tier].get_range(row.name, block.offset, block.length)
-        except ObjectNotFoundError as missing:
-            raise self._gone(row) from missing
+        payload = self._range(row, block.offset, block.length)
         encoded = check_block(payload, block, self._describe(row))
-        content = self._compression.decode(encoded)
+        try:
+            content = self._compression.decode(encoded)
+        except CorruptionError as failure:
+            raise CorruptionError(f"a block of pack {self._describe(row)} cannot be decoded: {failure}") from failure
         self._keep_block((pack, number), content)
         return content
 
-    def blobs(self, pack: int) -> Iterator[tuple[int, int, int, bytes]]:
-        """Yield (namespace, block, offset, plaintext) of every blob of a pack, dead ones too; errors as `read`."""
-        _, index = self._index(pack)
+    def blobs(
+        self, pack: int, on_damage: Callable[[CorruptionError, int | None], None] | None = None
+    ) -> Iterator[tuple[int, int, int, bytes]]:
+        """Yield (namespace, block, offset, plaintext) of every blob of a pack, dead ones too; errors as `read`.
+
+        With `on_damage` a damaged block is told to it by its number, a damaged index by None, and passed over.
+        """
+        try:
+            _, index = self._index(pack)
+        except CorruptionError as failure:
+            if on_damage is None:
+                raise
+            on_damage(failure, None)
+            return
         for number, sizes in enumerate(index.sizes()):
             namespace = index.block(number).namespace
-            content = self.block(pack, number)
+            try:
+                content = self.block(pack, number)
+            except CorruptionError as failure:
+                if on_damage is None:
+                    raise
+                on_damage(failure, number)
+                continue
             offset = 0
             for size in sizes:
                 yield namespace, number, offset, content[offset : offset + size]
                 offset += size
 
     def encoded_bytes(self, pack: int) -> dict[int, int]:
-        """Return for each namespace the encoded bytes of its blocks in a pack."""
+        """Return for each namespace the encoded bytes of its blocks in a pack; nothing where it cannot be read."""
         try:
             _, index = self._index(pack)
-        except PackGoneError:
-            return {}
+        except (PackGoneError, CorruptionError, TierUnavailableError):
+            return {}  # statistics must not fail with one pack: reading its values says what is wrong
         totals: dict[int, int] = {}
         for number in range(index.blocks):
             block = index.block(number)
@@ -130,10 +147,7 @@ class Shelf:
         row = self._pack_row(pack)
         if row is None:
             raise PackGoneError(pack)
-        try:
-            tail = self._backends[row.tier].get_range(row.name, row.index_offset, row.length - row.index_offset)
-        except ObjectNotFoundError as missing:
-            raise self._gone(row) from missing
+        tail = self._range(row, row.index_offset, row.length - row.index_offset)
         entry = (row, PackIndex(tail, row.index_digest, self._describe(row)))
         with self._lock:
             if pack not in self._indexes:
@@ -143,6 +157,14 @@ class Shelf:
                 _, (_, oldest) = self._indexes.popitem(last=False)
                 self._index_bytes -= oldest.ram_bytes
         return entry
+
+    def _range(self, row: PackRow, start: int, length: int) -> bytes:
+        try:
+            return self._backends[row.tier].get_range(row.name, start, length)
+        except ObjectNotFoundError as missing:
+            raise self._gone(row) from missing
+        except CorruptionError as failure:
+            raise CorruptionError(f"pack {self._describe(row)}: {failure}") from failure
 
     def _gone(self, row: PackRow) -> Exception:
         self.forget(row.id)

@@ -18,7 +18,9 @@ class _Flight(Generic[T]):
     __slots__ = ("done", "failure", "owner", "result")
 
     def __init__(self, owner: int) -> None:
-        self.done = threading.Event()
+        # Held by the leader until its work ended; a third of the price of an Event.
+        self.done = threading.Lock()
+        self.done.acquire()
         self.owner = owner
         self.result: T | None = None
         self.failure: BaseException | None = None
@@ -42,7 +44,8 @@ class SingleFlight(Generic[T]):
             return self._lead(name, mine, work)
         if flight.owner == me:
             return work()
-        flight.done.wait()
+        with flight.done:
+            pass
         if flight.failure is not None:
             raise flight.failure
         return flight.result  # type: ignore[return-value]  # set before `done`, may be None only if T allows it
@@ -57,4 +60,4 @@ class SingleFlight(Generic[T]):
         finally:
             with self._lock:
                 del self._flights[name]
-            flight.done.set()
+            flight.done.release()

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from stratakv.engine.parts import Parts
 
 _NAMESPACES = """
-SELECT b.namespace, p.tier, count(*), sum(b.refs), sum(b.size), sum(b.size * b.refs)
+SELECT b.namespace, p.tier, sum(b.refs > 0), sum(b.refs), sum(b.size), sum(b.size * b.refs),
+    sum(b.size * (b.refs > 0))
 FROM blobs b JOIN packs p ON p.id = b.pack GROUP BY 1, 2
 """
 
@@ -66,7 +67,9 @@ class Statistics:
         }
 
     def _content_rows(self) -> list[tuple[Any, ...]]:
-        """Return (namespace, tier, contents, references, plaintext bytes, referenced plaintext bytes) of the catalog.
+        """Return (namespace, tier, contents, references, plaintext bytes, the same by reference, the same of contents).
+
+        Contents are those that a key names; plaintext bytes are of all that lie in packs.
 
         A scan of all blobs, so its result is kept while no checkpoint or collection changed them.
         """
@@ -116,9 +119,9 @@ class Statistics:
         contents = self._content_rows() if contents is None else contents
         counters = self._parts.counters.snapshot() if counters is None else counters
         dirty_contents, dirty_references, _ = self._dirty_contents()
-        unique = sum(row[2] for row in contents if row[3]) + dirty_contents
+        unique = sum(row[2] for row in contents) + dirty_contents
         references = sum(row[3] for row in contents) + dirty_references
-        plaintext = sum(row[4] for row in contents)
+        plaintext = sum(row[6] for row in contents)
         referenced = sum(row[5] for row in contents)
         return {
             "unique_contents": unique,
@@ -210,7 +213,7 @@ class Statistics:
             "SELECT namespace, count(*) FROM keys WHERE blob IS NOT NULL GROUP BY 1"
         ):
             of(number)["keys"] += keys
-        for number, _, count, _, _, referenced in contents:
+        for number, _, count, _, _, referenced, _ in contents:
             of(number)["contents"] += count
             of(number)["plaintext_bytes"] += referenced or 0
         for tier, number, size in self._packed_bytes():

@@ -17,11 +17,12 @@ import weakref
 from typing import TYPE_CHECKING
 
 from stratakv.clock import Clock, SystemClock
+from stratakv.engine.listing import Listing
 from stratakv.engine.medium import is_ram_disk
 from stratakv.engine.mover import Mover
 from stratakv.engine.opening import open_parts
 from stratakv.engine.reading import Reader, State, Value
-from stratakv.engine.records import check_key, decode_key, encode_key
+from stratakv.engine.records import check_key
 from stratakv.engine.snapshot import write_snapshot
 from stratakv.engine.statistics import Statistics
 from stratakv.engine.writing import Condition, Writer, Written
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from stratakv.backends.base import Backend
     from stratakv.config import OptimizationConfig
 
-KEYS_AT_ONCE = 1000
 
 log = logging.getLogger("stratakv")
 
@@ -75,6 +75,7 @@ class Store:
             catalog_vfs=catalog_vfs,
         )
         self.reader = Reader(parts)
+        self.listing = Listing(parts, self.reader)
         self.statistics = Statistics(parts)
         self.mover: Mover | None = None
         self._writer: Writer | None = None
@@ -237,47 +238,12 @@ class Store:
         self.check_open()
         if type(prefix) is not str:
             raise ConfigurationError(f"a prefix is str, not {type(prefix).__name__}")
-        return self._keys(prefix)
-
-    def _keys(self, prefix: str) -> Iterator[str]:
-        parts = self.parts
-        dirty = {key: record for key, record in parts.dirty.states().items() if key.startswith(prefix)}
-        for key, record in dirty.items():
-            if record.digest is not None and not self.reader.is_expired(record.expires):
-                yield key
-        after: bytes | None = None
-        low = encode_key(prefix)
-        while True:
-            self.check_open()
-            rows = parts.catalog.keys_after(low, after, KEYS_AT_ONCE)
-            for stored, expires, tombstone in rows:
-                if not tombstone and not self.reader.is_expired(expires):
-                    key = decode_key(stored)
-                    if key not in dirty:
-                        yield key
-            if len(rows) < KEYS_AT_ONCE:
-                return
-            after = rows[-1][0]
+        return self.listing.keys(prefix, self.check_open)
 
     def __len__(self) -> int:
         """Count the keys that have a value. Costs a look at what is dirty, never at all keys."""
         self.check_open()
-        parts = self.parts
-        while True:
-            generation = parts.dirty.current
-            count = parts.catalog.live_keys - parts.catalog.count_expired(parts.wall_ms())
-            states = parts.dirty.states()
-            shadowed = parts.catalog.find_many(encode_key(key) for key in states)
-            if generation is parts.dirty.current:
-                break  # no checkpoint moved keys between the two counts
-        now_ms = parts.wall_ms()
-        for found in shadowed.values():
-            if found.blob is not None and not (found.expires and found.expires <= now_ms):
-                count -= 1
-        for record in states.values():
-            if record.digest is not None and not self.reader.is_expired(record.expires):
-                count += 1
-        return count
+        return self.listing.count()
 
     # -- upkeep ----------------------------------------------------------------------------------------------
 

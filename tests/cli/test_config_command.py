@@ -1,3 +1,5 @@
+"""`stratakv config`: what it shows, where each value came from, and how it refuses."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""`stratakv demo`: the main job end to end, every value exact."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""How the demo measures live objects and compares values."""
+
 from __future__ import annotations
 
 import sys

@@ -1,3 +1,5 @@
+"""The records that the demo builds out of a Python installation."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""`stratakv load`: files into a store, or nothing at all."""
+
 from __future__ import annotations
 
 import gzip

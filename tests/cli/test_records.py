@@ -1,3 +1,5 @@
+"""The readers of users' files, plain and compressed."""
+
 from __future__ import annotations
 
 import gzip

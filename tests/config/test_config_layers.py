@@ -1,3 +1,5 @@
+"""Defaults, presets, YAML, environment and overrides, in that order."""
+
 from __future__ import annotations
 
 import subprocess

@@ -1,3 +1,5 @@
+"""Namespaces by glob patterns over keys."""
+
 from __future__ import annotations
 
 import fnmatch

@@ -1,3 +1,5 @@
+"""`OptimizationConfig` as an object: sections, validation, copies, effective values."""
+
 from __future__ import annotations
 
 from enum import Enum

@@ -1,3 +1,5 @@
+"""The reference page of all settings agrees with the code."""
+
 from __future__ import annotations
 
 import subprocess

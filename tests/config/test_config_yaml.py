@@ -1,3 +1,5 @@
+"""YAML errors name file, line, key and the nearest valid name."""
+
 from __future__ import annotations
 
 import os

@@ -99,7 +99,7 @@ def test_large_arrays_lie_beside_the_tree_and_small_ones_inside() -> None:
         (np.zeros(2, np.dtype((np.record, [("a", "i4")]))), "record"),
         (np.object_(object()), "not accepted"),
     ],
-    ids=str,
+    ids=["objects", "object-field", "masked", "metadata", "unclean-name", "record", "stranger"],
 )
 def test_arrays_that_would_lose_something_are_refused(array: Any, reason: str) -> None:
     with pytest.raises(SerializationError, match=reason) as caught:

@@ -183,7 +183,7 @@ def places(value: Any, hashable: bool) -> list[tuple[Any, str]]:
     return found
 
 
-@pytest.mark.parametrize("key", KEYS, ids=repr)
+@pytest.mark.parametrize("key", KEYS, ids=[f"{type(key).__name__}-{at}" for at, key in enumerate(KEYS)])
 def test_key_comes_back_exactly_wherever_it_lies(key: Any) -> None:
     deep: Any = {key: [{key: 1}]}
     for _ in range(20):
@@ -206,7 +206,7 @@ def test_different_keys_give_different_plaintexts() -> None:
     assert len({SERIALIZER.dumps({key: 1}) for key in KEYS}) == len(KEYS)
 
 
-@pytest.mark.parametrize("value", REFUSED, ids=repr)
+@pytest.mark.parametrize("value", REFUSED, ids=[f"{type(value).__name__}-{at}" for at, value in enumerate(REFUSED)])
 def test_subclass_or_stranger_is_refused_wherever_it_lies(value: Any) -> None:
     for outer, path in places(value, hashable=True):
         with pytest.raises(SerializationError) as caught:
@@ -216,7 +216,9 @@ def test_subclass_or_stranger_is_refused_wherever_it_lies(value: Any) -> None:
         assert type(value).__qualname__ in message
 
 
-@pytest.mark.parametrize("value", UNHASHABLE, ids=lambda value: type(value).__name__ + repr(value)[:12])
+@pytest.mark.parametrize(
+    "value", UNHASHABLE, ids=[f"{type(value).__name__}-{at}" for at, value in enumerate(UNHASHABLE)]
+)
 def test_unhashable_subclass_is_refused_wherever_it_lies(value: Any) -> None:
     for outer, path in places(value, hashable=False):
         with pytest.raises(SerializationError) as caught:

@@ -70,7 +70,8 @@ def play(work: Workload, directory: str | None, progress: Progress) -> Report:
         tell(f"         then all of it was hot: {ram / 1e6:.1f} MB in RAM")
         found.hot = latencies(memory, sample(final, _TIMED), warm_up=True)
         recent = _day(work, memory, clock, progress)
-        tell(f"waited   {HOURS} hours on the demo's own clock, with a little reading in each")
+        reading = ", with a little reading in each" if recent else ""
+        tell(f"waited   {HOURS} hours on the demo's own clock{reading}")
         found.left_in_engine = len(engine)
         found.statistics = memory.get_statistics()
         idle = (key for key in final if key not in recent)

@@ -115,7 +115,9 @@ class Report:
             lines.append(f"The wrapped engine still holds {self.left_in_engine} records itself.")
         if self.where is not None:
             lines.append(f"The store is kept in {self.where}")
-        lines.append(f"By the store's own count it holds {self.reduction_percent:.1f}% less than plain.")
+        less_or_more = "less" if self.reduction_percent >= 0 else "more"
+        percent = f"{abs(self.reduction_percent):.1f}% {less_or_more}"
+        lines.append(f"By the store's own count it holds {percent} than the serialised values.")
         lines.append(f"{self.seconds:.1f} s")
         return lines
 

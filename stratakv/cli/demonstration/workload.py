@@ -100,9 +100,9 @@ def workload_from_python(root: Path, most_bytes: int, progress: Callable[[int, i
         work.units[module_name].append(key)
     work.source = f"{len(scanned)} modules, {selection.source_bytes / 1e6:.1f} MB of source, under {root}"
     if selection.capped_files:
-        work.left_out.append(
-            f"{selection.capped_files} modules ({selection.capped_bytes / 1e6:.1f} MB), to stay in time"
-        )
+        limit = f"{most_bytes / 1e6:.1f} MB"
+        size = f"{selection.capped_bytes / 1e6:.1f} MB"
+        work.left_out.append(f"{selection.capped_files} modules ({size}) beyond the limit of {limit}")
     if unreadable:
         work.left_out.append(f"{unreadable} files that this Python cannot parse")
     return work

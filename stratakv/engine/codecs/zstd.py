@@ -75,7 +75,7 @@ class ZstdFrames:
             idle = self._compressors.setdefault(level, [])
         frame = compressor.compress(plaintext)
         if level <= _POOLED_LEVEL:
-            idle.append(compressor)
+            idle.append(compressor)  # lost with its list if `trim` came in between
         descriptor = frame[0]
         if descriptor == 0x60:
             return frame[3:]
@@ -113,6 +113,15 @@ class ZstdFrames:
             raise CorruptionError(f"a zstd payload holds {len(plaintext)} bytes, not {size}")
         return plaintext
 
+    def trim(self, keep_level: int) -> None:
+        """Let go of contexts and tables for other levels than one; they are made again when needed."""
+        for level in list(self._compressors):
+            if level != keep_level:
+                self._compressors.pop(level, None)
+        for level in list(self._prepared):
+            if level not in (0, keep_level):
+                self._prepared.pop(level, None)
+
     def ram_bytes(self) -> int:
         """Estimate the bytes of RAM held by the dictionary, its prepared forms and idle contexts."""
         copies = len(self._dictionary or b"") * (1 + len(self._prepared))
@@ -126,15 +135,16 @@ class ZstdFrames:
         """Return the dictionary prepared for a level, 0 meaning decompression. Two threads may both do it."""
         if self._dictionary is None:
             return None
-        if level not in self._prepared:
+        held = self._prepared.get(level)
+        if held is None:
             prepared = zstandard.ZstdCompressionDict(self._dictionary, dict_type=zstandard.DICT_TYPE_FULLDICT)
             try:
                 if level:
                     prepared.precompute_compress(level=level)
             except zstandard.ZstdError as error:
                 raise CorruptionError(f"damaged zstd dictionary of {len(self._dictionary)} bytes: {error}") from error
-            self._prepared[level] = prepared
-        return self._prepared[level]
+            self._prepared[level] = held = prepared
+        return held
 
     def _compressor(self, level: int) -> zstandard.ZstdCompressor:
         parameters = zstandard.ZstdCompressionParameters(

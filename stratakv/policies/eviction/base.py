@@ -60,6 +60,9 @@ class EvictionPolicy(ABC):
     def __contains__(self, key: object) -> bool:
         """Tell whether the key is tracked."""
 
+    def shrink(self) -> None:  # noqa: B027 -- optional: a policy with small tables need not
+        """Give the memory of tables back after many entries left. A hit that races with it may be lost."""
+
     @abstractmethod
     def overhead_bytes(self) -> int:
         """Return the bytes of RAM the policy's own tables take (not the keys), in O(1)."""

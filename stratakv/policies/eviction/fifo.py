@@ -58,5 +58,8 @@ class FifoPolicy(EvictionPolicy):
     def __contains__(self, key: object) -> bool:
         return key in self._queue
 
+    def shrink(self) -> None:
+        self._queue = self._queue.copy()
+
     def overhead_bytes(self) -> int:
         return sys.getsizeof(self._queue)

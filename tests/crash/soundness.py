@@ -1,0 +1,93 @@
+"""What must hold of a store after any crash: its values, and the sums that its catalog keeps."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from tests.crash.life import NUMBERS, Model, value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stratakv.engine.store import Store
+
+
+@cache
+def _numbers() -> dict[str, int]:
+    return {repr(value_of(number)): number for number in range(NUMBERS)}
+
+
+def contents(store: Store) -> Model:
+    """Return what a store holds as a model; a value that was never written fails."""
+    found: Model = {}
+    known = _numbers()
+    for key in store.keys():
+        number = known.get(repr(store.retrieve(key)))
+        assert number is not None, f"{key} has a value that nobody stored"
+        found[key] = number
+    assert len(store) == len(found)
+    return found
+
+
+def check_contents(store: Store, allowed: Iterable[Model]) -> Model:
+    """Assert that a store holds one of some states; return that state."""
+    found = contents(store)
+    states = list(allowed)
+    if found not in states:
+        wanted = states[0]
+        differing = {
+            key: (found.get(key), wanted.get(key))
+            for key in found.keys() | wanted.keys()
+            if found.get(key) != wanted.get(key)
+        }
+        raise AssertionError(f"none of {len(states)} allowed states; (found, acknowledged): {differing}")
+    return found
+
+
+def check_sums(store: Store) -> None:
+    """Assert that the catalog's counts equal those recomputed from its rows."""
+    rows = store.parts.catalog.rows
+    references = rows(
+        "SELECT b.id, b.refs, count(k.key) FROM blobs b LEFT JOIN keys k ON k.blob = b.id GROUP BY b.id"
+    )
+    assert [row for row in references if row[1] != row[2]] == []
+    assert rows("SELECT key FROM keys WHERE blob IS NOT NULL AND blob NOT IN (SELECT id FROM blobs)") == []
+    assert sorted(rows("SELECT blob FROM dead")) == sorted((row[0],) for row in references if row[1] == 0)
+    packs = rows(
+        "SELECT p.id, p.live, p.live_blobs, coalesce(sum(b.size), 0), count(b.id) FROM packs p "
+        "LEFT JOIN blobs b ON b.pack = p.id GROUP BY p.id"
+    )
+    assert [row for row in packs if row[1:3] != row[3:5]] == []
+    assert rows("SELECT id FROM blobs WHERE pack NOT IN (SELECT id FROM packs)") == []
+    assert store.parts.catalog.live_keys == rows("SELECT count(*) FROM keys WHERE blob IS NOT NULL")[0][0]
+    assert rows("SELECT pack FROM pack_dictionaries WHERE dictionary NOT IN (SELECT id FROM dictionaries)") == []
+    assert store.parts.catalog.integrity_errors() == []
+
+
+def check_no_orphans(store: Store) -> None:
+    """Settle, then assert that the objects of the backends are exactly those that the catalog names."""
+    store.maintain(settle=True)
+    for tier, backend in store.parts.backends.items():
+        named = {row[0]: row[1] for row in store.parts.catalog.rows("SELECT name, bytes FROM packs WHERE tier = ?", (tier,))}
+        assert {info.name: info.size for info in backend.list()} == named
+    assert store.parts.catalog.rows("SELECT name FROM doomed") == []
+    referenced = store.parts.catalog.rows("SELECT count(*) FROM blobs WHERE refs = 0")
+    assert referenced == [(0,)], "contents that nothing refers to survived a settling"
+
+
+def leave(store: Store) -> None:
+    """Let go of a store as a crash does: nothing more is persisted. Idempotent."""
+    if store._closed is not None:
+        return
+    parts = store.parts
+    if store.mover is not None:
+        store.mover.stop()
+    store._closed = "the store was left as a crash leaves it"
+    if parts.journal is not None:
+        parts.journal.abandon()
+    parts.catalog.close()
+    for backend in parts.backends.values():
+        # A crashing backend refuses even this; the one it wraps does not.
+        getattr(backend, "inner", backend).close()
+    parts.lock.release()
