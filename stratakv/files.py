@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+MOST_PARTS = 1024
+"""More parts in one call are refused by Linux and macOS (IOV_MAX)."""
+
+
 class Files:
     """Durable file operations on a POSIX system. Stateless, so one instance serves all threads."""
 
@@ -23,6 +27,8 @@ class Files:
 
     def write(self, descriptor: int, parts: list[bytes]) -> int:
         """Write the parts one behind the other; return how many bytes were taken, which may be fewer than all."""
+        if len(parts) > MOST_PARTS:
+            parts = [b"".join(parts)]
         return os.writev(descriptor, parts)
 
     def write_all(self, descriptor: int, parts: list[bytes], total: int) -> None:

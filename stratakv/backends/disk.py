@@ -30,6 +30,7 @@ from stratakv.files import Files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _FOREIGN = (OSError, sqlite3.Error, diskcache.Timeout)
 
@@ -42,6 +43,7 @@ class DiskBackend(FileReads):
         timeout: Seconds to wait for the database where another process holds it.
         open_files: Most files kept open for reading.
         files: The file layer; tests pass one that fails or forgets.
+        scrub: Remove at once the value files that no row names. Else the caller owes a call of `scrub`.
 
     Raises:
         ConfigurationError: The path cannot be a private directory, or contains `$`. Nothing was changed.
@@ -57,6 +59,7 @@ class DiskBackend(FileReads):
         timeout: float = 10.0,
         open_files: int = DEFAULT_OPEN_FILES,
         files: Files | None = None,
+        scrub: bool = True,
     ) -> None:
         super().__init__(open_files)
         if "$" in os.path.abspath(path):
@@ -68,6 +71,10 @@ class DiskBackend(FileReads):
         self._active = 0
         try:
             self._rows = ObjectRows(str(self._root), timeout, layer)
+            if scrub:
+                self._rows.scrub()
+            else:
+                self._rows.count_files()
         except _FOREIGN as error:
             raise translate(error, "open the disk cache", self._root) from error
         except (TypeError, ValueError, AttributeError) as error:
@@ -123,6 +130,21 @@ class DiskBackend(FileReads):
             for info in found:
                 if info.name.startswith(prefix):
                     yield info
+
+    def scrub(self) -> None:
+        """Remove value files that no row names: their put was never acknowledged. Count the rest."""
+        with self._working("remove what no row names"):
+            self._rows.scrub()
+
+    def is_sound(self) -> bool:
+        """Return whether SQLite finds nothing wrong with the database."""
+        with self._working("check the database"):
+            return self._rows.is_sound()
+
+    def unnamed_files(self) -> tuple[Path, ...]:
+        """Return the value files that no row names."""
+        with self._working("list files"):
+            return self._rows.unnamed_files()
 
     def bytes_on_disk(self) -> int:
         self._check_open()

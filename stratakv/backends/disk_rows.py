@@ -122,19 +122,27 @@ class ValueFiles(diskcache.Disk):  # type: ignore[misc]  # diskcache has no type
                 path.parent.rmdir()
                 path.parent.parent.rmdir()
 
-    def scrub(self, wanted: set[str]) -> None:
-        """Remove value files that no row names: their put was never acknowledged. Count the rest.
+    def scrub(self, wanted: set[str] | None) -> None:
+        """Remove value files that no row names: their put was never acknowledged. Count the rest; None: count all.
 
         Only paths that diskcache could have made are looked at; anything else is not ours to judge.
         """
-        for path in tuple(self._root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*.val")):
+        self.held_bytes = 0
+        for _, filename, size in tuple(self._value_files()):
+            self.held_bytes += size
+            if wanted is not None and filename not in wanted:
+                self.remove(filename)
+
+    def unnamed(self, wanted: set[str]) -> tuple[Path, ...]:
+        """Return the value files that are not wanted."""
+        return tuple(path for path, filename, _ in self._value_files() if filename not in wanted)
+
+    def _value_files(self) -> Iterator[tuple[Path, str, int]]:
+        for path in self._root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*.val"):
             filename = path.relative_to(self._root).as_posix()
             size = regular_size(path)
-            if size is None or not is_value_file(filename):
-                continue
-            self.held_bytes += size
-            if filename not in wanted:
-                self.remove(filename)
+            if size is not None and is_value_file(filename):
+                yield path, filename, size
 
 
 class _Lease:
@@ -171,7 +179,31 @@ class ObjectRows(diskcache.Cache):  # type: ignore[misc]  # diskcache has no typ
         self._writing = threading.RLock()
         super().__init__(directory, timeout=timeout, disk=ValueFiles, **SETTINGS)
         self._disk.files = files
-        self._disk.scrub({row[0] for row in self._sql("SELECT filename FROM Cache")})
+
+    def _named(self) -> set[str]:
+        return {row[0] for row in self._sql("SELECT filename FROM Cache")}
+
+    def scrub(self) -> None:
+        """Remove value files that no row names, and count the rest."""
+        self._disk.scrub(self._named())
+
+    def count_files(self) -> None:
+        """Count the bytes of all value files, and remove none."""
+        self._disk.scrub(None)
+
+    def unnamed_files(self) -> tuple[Path, ...]:
+        """Return the value files that no row names."""
+        unnamed: tuple[Path, ...] = self._disk.unnamed(self._named())
+        return unnamed
+
+    def is_sound(self) -> bool:
+        """Return whether SQLite finds nothing wrong with the database."""
+        try:
+            return bool(self._sql("PRAGMA integrity_check(1)").fetchone() == ("ok",))
+        except sqlite3.DatabaseError as error:
+            if is_no_room(error) or isinstance(error, sqlite3.OperationalError):
+                raise
+            return False
 
     @property
     def _con(self) -> sqlite3.Connection:

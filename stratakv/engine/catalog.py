@@ -251,12 +251,14 @@ class Catalog:
             self.live_keys = transaction.live_keys
             self._displaced.update(transaction.displaced)
 
-    def compact(self) -> None:
-        """Give free pages and the write-ahead log back to the file system."""
+    def compact(self, *, rewrite: bool = True) -> None:
+        """Give the write-ahead log back to the file system and, with `rewrite`, free pages, in as long as it takes."""
         with self._writer_lock:
             try:
-                if any(wasteful for (wasteful,) in self._writer.execute(_WASTEFUL, (WASTE_SHARE,))):
-                    self._writer.execute("VACUUM")
+                if rewrite and any(wasteful for (wasteful,) in self._writer.execute(_WASTEFUL, (WASTE_SHARE,))):
+                    # Without the room for a second copy the free pages wait to be used again.
+                    with contextlib.suppress(apsw.FullError):
+                        self._writer.execute("VACUUM")
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             except apsw.BusyError:
                 return  # a reader is at work; the next round will do it

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stratakv.engine.pack_writer import WrittenPack, open_pack_writer
-from stratakv.engine.records import IN_COLD, IN_HOT, IN_WARM, encode_key
+from stratakv.engine.records import IN_COLD, IN_WARM, encode_key
 from stratakv.engine.shelf import digest_of
 from stratakv.engine.telemetry import CHECKPOINTS
 from stratakv.errors import CorruptionError
@@ -114,11 +114,13 @@ class Checkpoint:
                     (encode_key(key), record, parts.labels.is_prunable(record.namespace))
                     for key, record in generation.keys.items()
                 )
-                transaction.touch((blob, at, count) for blob, (at, count) in touched.items())
+                transaction.touch((blob, at, count) for blob, (at, count) in list(touched.items()))
                 transaction.mark_damaged(damaged)
-                for record in generation.keys.values():
-                    if record.digest is not None and record.target > IN_HOT and record.digest not in fresh:
-                        transaction.ask_move(transaction.number(record.digest), record.target)
+                # The coldest wish first, so that the hottest of the keys that share a content is what remains.
+                for tier in (IN_COLD, IN_WARM):
+                    for record in generation.keys.values():
+                        if record.target == tier and record.digest is not None and record.digest not in fresh:
+                            transaction.ask_move(transaction.number(record.digest), tier)
                 transaction.set_meta("last_sequence", last)
         except BaseException:
             parts.touched = {**touched, **parts.touched}

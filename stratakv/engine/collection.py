@@ -7,15 +7,18 @@ Only what was stored with a ttl or as prunable is removed by time, and not at al
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stratakv.engine.catalog_rows import whole_digest
-from stratakv.engine.records import IN_COLD, IN_WARM, decode_key
+from stratakv.engine.records import IN_COLD, IN_WARM, TIERS, decode_key
 from stratakv.engine.telemetry import COLLECTED, EXPIRED
 
 if TYPE_CHECKING:
     from stratakv.engine.parts import Parts
+
+log = logging.getLogger("stratakv")
 
 BATCH = 5000
 CLOCK_DOUBT_SECONDS = 86_400
@@ -107,12 +110,16 @@ class Collection:
             return 0
         with parts.catalog.write(parts.wall()) as transaction:
             removed = transaction.remove_keys(gone)
+        parts.removals += 1
         for stored in gone:
             key = decode_key(stored)
-            if parts.dirty.get(key) is None:
+            parts.pins.pop(key, None)
+            record = parts.dirty.get(key)
+            if record is None:
                 # RAM must not go on offering a content that the catalog is about to forget.
                 parts.hot.remove(key)
-                parts.pins.pop(key, None)
+            elif record.pin:  # stored again meanwhile
+                parts.pins[key] = record.pin
         if expired_at is not None:
             parts.counters.add(EXPIRED, removed)
         return removed
@@ -188,7 +195,8 @@ class Collection:
             generations = (parts.dirty.current, parts.dirty.frozen)
             needed = {blob.dictionary for g in generations if g is not None for blob in g.blobs.values()}
         needed |= parts.hot.dictionaries()
-        needed |= {parts.dictionaries.current(parts.dictionaries.namespace_of(number)) for (number,) in rows}
+        loaded = parts.dictionaries.ids()  # not those found damaged
+        needed |= {parts.dictionaries.current(parts.dictionaries.namespace_of(number)) for number in loaded}
         unneeded = [number for (number,) in rows if number not in needed]
         if unneeded:
             with parts.catalog.write(parts.wall()) as transaction:
@@ -203,12 +211,20 @@ class Collection:
         Only the mover writes packs and only it calls this, so no pack is under way.
         """
         parts = self._parts
-        removed = 0
+        orphans = []
         for tier in (IN_WARM, IN_COLD):
             known = {row[0] for row in parts.catalog.rows("SELECT name FROM packs WHERE tier = ?", (tier,))}
-            known |= {row[0] for row in parts.catalog.rows("SELECT name FROM doomed WHERE tier = ?", (tier,))}
-            for found in list(parts.backends[tier].list("packs/")):
-                if found.name not in known:
-                    parts.backends[tier].delete(found.name)
-                    removed += 1
-        return removed
+            doomed = {row[0] for row in parts.catalog.rows("SELECT name FROM doomed WHERE tier = ?", (tier,))}
+            found = {info.name for info in parts.backends[tier].list("packs/")}
+            if not known <= found:
+                # The catalog may have lost its last transactions; then an orphan is the only copy left.
+                log.warning("packs are missing in the %s tier: nothing without an owner is removed", TIERS[tier].value)
+                return 0
+            orphans += [(tier, name) for name in sorted(found - known - doomed)]
+        if orphans:
+            # A commit that failed may still be on the medium and come back after a crash; this one supersedes it.
+            with parts.catalog.write(parts.wall()) as transaction:
+                transaction.set_meta("scrubbed", parts.wall())
+        for tier, name in orphans:
+            parts.backends[tier].delete(name)
+        return len(orphans)

@@ -13,6 +13,7 @@ from stratakv.engine.movement import live_blobs
 from stratakv.engine.pack_writer import open_pack_writer
 from stratakv.engine.records import IN_COLD, IN_WARM
 from stratakv.engine.telemetry import COMPACTIONS
+from stratakv.errors import CapacityError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,10 +42,19 @@ class Compaction:
             for pack in self._due(tier, settle=settle):
                 group.append(pack)
                 if sum(member.length for member in group) >= 2 * self._pack_bytes:
-                    self._compact(tier, group, pause)
+                    self._compact_group(tier, group, pause)
                     group = []
             if group:
-                self._compact(tier, group, pause)
+                self._compact_group(tier, group, pause)
+
+    def _compact_group(self, tier: int, packs: list[PackRow], pause: Callable[[], None]) -> None:
+        try:
+            self._compact(tier, packs, pause)
+        except CapacityError:
+            if len(packs) == 1:
+                raise
+            # The one with the least to copy needs the least room, and what it frees serves the next.
+            self._compact(tier, [min(packs, key=lambda pack: pack.live)], pause)
 
     def _due(self, tier: int, *, settle: bool) -> list[PackRow]:
         packs = self._parts.catalog.packs("tier = ? AND live_blobs > 0", (tier,))

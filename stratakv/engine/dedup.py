@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from stratakv.engine.tiers import own_store
+from stratakv.engine.tiers import check_is_record, own_store
 from stratakv.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class DeduplicationEngine:
         path: Its directory; None for a temporary one.
         clock: Its time.
         store: The store to be a door to.
+        copies: The store holds copies of what a wrapped engine holds; this door then only reads.
     """
 
     def __init__(
@@ -35,14 +36,17 @@ class DeduplicationEngine:
         path: str | None = None,
         clock: Clock | None = None,
         store: Store | None = None,
+        copies: bool = False,
     ) -> None:
         if store is not None and (config is not None or path is not None or clock is not None):
             raise ConfigurationError("a door to an open store takes no config, path or clock: they are the store's")
+        self._copies = copies
         self._owns = store is None
         self._store = own_store(config, path, clock) if store is None else store
 
     def write(self, key: str, data: object) -> tuple[str, bool]:
         """Store a value; return (content hash, whether the content was held already)."""
+        check_is_record(copies=self._copies)
         written = self._store.put(key, data)
         assert written is not None  # only a condition makes it None
         return written.digest.hex(), written.duplicate

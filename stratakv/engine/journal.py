@@ -92,7 +92,7 @@ class Journal:
         self._start_segment()
 
     def _adopt(self, segment: int) -> None:
-        """Open an earlier owner's segment and sync it: a killed one may have left that, and no later one may overtake it."""
+        """Open an earlier owner's segment and sync it: a killed one may not have, and no later one may overtake it."""
         path = segment_path(self._directory, segment)
         try:
             self._descriptors[segment] = self._files.open_append(path)

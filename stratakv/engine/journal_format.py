@@ -32,6 +32,11 @@ class Location(NamedTuple):
     length: int
 
 
+def segment_paths(directory: Path) -> list[Path]:
+    """Return the files of all segments in order; any other file is not the journal's to judge."""
+    return sorted(path for path in directory.glob("*.log") if len(path.stem) == 16 and path.stem.isdecimal())
+
+
 def segment_path(directory: Path, first: int) -> Path:
     """Return the file of the segment whose first record has sequence `first`."""
     return directory / f"{first:016d}.log"

@@ -88,8 +88,12 @@ class Labels:
         return label if label is not None else self._new(name)
 
     def _new(self, name: str) -> Label:
-        if type(name) is not str or not 0 < len(name.encode("utf-8", "surrogatepass")) <= MAX_NAME_BYTES:
-            raise ConfigurationError(f"a namespace is a str of 1 to {MAX_NAME_BYTES} bytes, not {name!r:.60}")
+        if (
+            type(name) is not str
+            or not 0 < len(name.encode(errors="replace")) <= MAX_NAME_BYTES
+            or _has_surrogate(name)
+        ):
+            raise ConfigurationError(f"a namespace is a str of 1 to {MAX_NAME_BYTES} bytes of UTF-8, not {name!r:.60}")
         if name == DEFAULT_NAME and name not in self._namespaces:
             return self._default
         with self._lock:
@@ -132,3 +136,7 @@ class Labels:
     def prunable_names(self) -> list[str]:
         """Names of the namespaces whose values age may remove."""
         return [name for name in self._namespaces if self._namespaces.rule(name).prunable]
+
+
+def _has_surrogate(name: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in name)

@@ -6,6 +6,7 @@ is durable in the catalog before anything is encoded with it.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from stratakv.engine.bloom import BloomFilter
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stratakv.engine.parts import Parts
+
+log = logging.getLogger("stratakv")
 
 BATCH = 5000
 FILTER_FILE = "bloom.filter"
@@ -74,9 +77,14 @@ class Learning:
             return
         target = parts.path / FILTER_FILE
         fresh = target.with_suffix(".new")
-        fresh.write_bytes(parts.bloom.to_bytes(int(parts.catalog.meta("last_sequence", 0))))
-        fresh.chmod(0o600)
-        parts.files.replace(fresh, target)
+        content = parts.bloom.to_bytes(int(parts.catalog.meta("last_sequence", 0)))
+        try:
+            fresh.write_bytes(content)
+            fresh.chmod(0o600)
+            parts.files.replace(fresh, target)
+        except OSError as failure:
+            log.warning("the filter could not be saved, it is built anew at the next opening: %s", failure)
+            fresh.unlink(missing_ok=True)
 
 
 def load_filter(parts: Parts) -> BloomFilter | None:
@@ -85,7 +93,10 @@ def load_filter(parts: Parts) -> BloomFilter | None:
         return None
     try:
         saved, covered = BloomFilter.from_bytes((parts.path / FILTER_FILE).read_bytes())
-    except (FileNotFoundError, CorruptionError):
+    except FileNotFoundError:
+        return None
+    except (OSError, CorruptionError) as failure:
+        log.warning("the saved filter is not used and built anew: %s", failure)
         return None
     return saved if covered == int(parts.catalog.meta("last_sequence", 0)) else None
 

@@ -6,11 +6,10 @@ Owns their translation into the operations of a `Mode`; keeps no state of its ow
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from stratakv.engine.modes.base import DEFAULTS, Mode, PutOptions
 from stratakv.engine.modes.passthrough import PassThrough
-from stratakv.engine.records import check_key
 from stratakv.engine.wrapping import MISSING, DiskcacheEngine, Engine
 from stratakv.errors import ClosedError, StoreLockedError
 
@@ -89,6 +88,8 @@ class MappingFace(MutableMapping[str, Any]):
         """Return the value or `default`; with a wrapped engine its own keywords keep their meaning."""
         if not positional and not keywords:
             return self.retrieve(key, default)
+        if isinstance(self._mode, PassThrough) and self._engine is not None and "get" in self._engine.verbs:
+            return self._engine.raw.get(key, default, *positional, **keywords)
         if self._engine is None or positional:
             raise TypeError("get() takes a key and a default")
         found, expires = self._working().get_detailed(key)
@@ -97,6 +98,8 @@ class MappingFace(MutableMapping[str, Any]):
     def pop(self, key: str, default: Any = MISSING, **keywords: Any) -> Any:
         """Remove a key and return its value; KeyError on a miss without a default (a diskcache's own says None)."""
         if isinstance(self._engine, DiskcacheEngine):
+            if isinstance(self._mode, PassThrough):
+                return self._engine.raw.pop(key, None if default is MISSING else default, **keywords)
             value = self.get(key, None if default is MISSING else default, **keywords)
             self._working().delete(key)
             return value
@@ -124,9 +127,7 @@ class MappingFace(MutableMapping[str, Any]):
             raise KeyError(key)
 
     def __contains__(self, key: object) -> bool:
-        mode = self._working()
-        check_key(key)
-        return mode.contains(str(key))
+        return self._working().contains(cast("str", key))
 
     def __iter__(self) -> Iterator[str]:
         return self._working().keys("")

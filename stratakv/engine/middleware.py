@@ -14,6 +14,7 @@ from stratakv.engine.mapping_face import MappingFace
 from stratakv.engine.modes.base import Mode, PutOptions
 from stratakv.engine.modes.choice import choose_mode
 from stratakv.engine.modes.passthrough import PassThrough
+from stratakv.engine.modes.write_through import WriteThrough
 from stratakv.engine.snapshot import read_snapshot
 from stratakv.engine.tiers import TieredStorageManager
 from stratakv.engine.wrapping import DiskcacheEngine, recognise
@@ -83,8 +84,9 @@ class OptimizationMiddleware(MappingFace):
         self._get = self._mode.get
         store = self._mode.store
         self._compression = store.parts.compression if store is not None else None
-        self._tiers = TieredStorageManager(store=store) if store is not None else None
-        self._dedup = DeduplicationEngine(store=store) if store is not None else None
+        copies = isinstance(self._mode, WriteThrough)
+        self._tiers = TieredStorageManager(store=store, copies=copies) if store is not None else None
+        self._dedup = DeduplicationEngine(store=store, copies=copies) if store is not None else None
 
     # -- the fixed verbs -------------------------------------------------------------------------------------
 
@@ -272,7 +274,8 @@ class OptimizationMiddleware(MappingFace):
         return f"<{type(self).__name__} {state} {self.config.storage.path or 'temporary'}>"
 
     def __enter__(self) -> Self:
-        self._working()
+        if self._snapshot is None:
+            self._working()
         return self
 
     def __exit__(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.engine.catalog_rows import whole_digest
 from stratakv.engine.pack_writer import open_pack_writer
-from stratakv.engine.records import IN_COLD, IN_HOT, IN_WARM, encode_key
+from stratakv.engine.records import IN_COLD, IN_WARM, encode_key
 from stratakv.engine.telemetry import CORRUPTIONS, DEMOTIONS, PROMOTIONS
 from stratakv.errors import CorruptionError
 
@@ -230,10 +230,13 @@ class Movement:
                 "WHERE m.tier = ? AND p.tier <> ?",
                 (tier, tier),
             )
-            allowed = [number for number, _ in rows]
-            if tier == IN_COLD and pinned:
-                held = {parts.catalog.blob_number(digest) for digest, pin in pinned.items() if pin in (IN_HOT, IN_WARM)}
-                allowed = [number for number in allowed if number not in held]
+            allowed = {number for number, _ in rows}
+            if tier == IN_COLD:
+                allowed -= {parts.catalog.blob_number(digest) for digest, pin in pinned.items() if pin != IN_COLD}
+            else:
+                # A key that shares the content may have taken it to cold, or asked for that, since it was pinned here.
+                held = parts.catalog.find_blobs(digest for digest, pin in pinned.items() if pin == IN_WARM)
+                allowed |= {blob.blob for blob in held.values() if blob.tier == IN_COLD}
             carried = self._carry(allowed, tier, pause)
             parts.counters.add(PROMOTIONS if tier == IN_WARM else DEMOTIONS, carried)
         void = [row[0] for row in parts.catalog.rows("SELECT blob FROM moves")]

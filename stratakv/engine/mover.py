@@ -7,6 +7,7 @@ and raised once by the caller's next writing operation; work that failed is trie
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from stratakv.engine.journal import Journal
     from stratakv.engine.parts import Parts
     from stratakv.engine.reading import Reader
+
+log = logging.getLogger("stratakv")
 
 SLICE_SECONDS = 0.001
 REST_SECONDS = 0.0005
@@ -89,8 +92,9 @@ class Mover:
         """Stop the threads; False if one did not end within 5 seconds."""
         self._stop.set()
         self._wake.set()
+        deadline = self._parts.clock.monotonic() + STOP_WITHIN_SECONDS
         for thread in self._threads:
-            thread.join(STOP_WITHIN_SECONDS)
+            thread.join(max(0.0, deadline - self._parts.clock.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
@@ -154,11 +158,15 @@ class Mover:
 
     def run(self, *, settle: bool = False) -> None:
         """Do on the caller's thread whatever is due, a checkpoint in any case."""
-        with self._lock:
+
+        def all_work() -> None:
             self._checkpoint.run(_no_pause)
             self.learning.train(_no_pause)
             self.learning.refresh_filter(_no_pause)
             self._upkeep(_no_pause, settle=settle)
+
+        with self._lock:
+            self._attempt(all_work)
             self._next_upkeep = self._parts.clock.monotonic() + self._interval
         self._retry_at, self._retry_delay = 0.0, FIRST_RETRY_SECONDS
         self._end_round()
@@ -166,22 +174,52 @@ class Mover:
     def checkpoint(self) -> None:
         """Persist what is dirty, on the caller's thread."""
         with self._lock:
-            self._checkpoint.run(_no_pause)
+            self._attempt(lambda: self._checkpoint.run(_no_pause))
         self._end_round()
 
     def _upkeep(self, pause: Callable[[], None], *, settle: bool) -> None:
-        self.collection.run(pause, settle=settle)
-        self._movement.run(pause, settle=settle)
-        self.collection.run(pause, settle=settle)
-        self._compaction.run(pause, settle=settle)
-        self.collection.run(pause, settle=settle)
+        """Do each step even where another fails: on a full disk or beside a sick tier the others still help."""
+        failures = []
+        for step in (self.collection, self._movement, self.collection, self._compaction, self.collection):
+            try:
+                step.run(pause, settle=settle)
+            except StrataError as failure:
+                failures.append(failure)
+                self._clear_up(failure)
         self._parts.compression.trim()
         self._parts.catalog.shrink_memory()
         self._parts.hot.shrink()
-        self._parts.reserve.fill()
+        if failures:
+            raise failures[0]
         if settle:
             self._parts.catalog.compact()
+        self._parts.reserve.fill()
         self.publish()
+
+    def _attempt(self, work: Callable[[], object]) -> None:
+        """Do work on the caller's thread; where the disk is full, once more with what could be freed."""
+        try:
+            work()
+        except StrataError as failure:
+            if not self._clear_up(failure) or not isinstance(failure, CapacityError):
+                raise
+        else:
+            return
+        try:
+            work()
+        except StrataError as failure:
+            self._clear_up(failure)
+            raise
+
+    def _clear_up(self, failure: StrataError) -> bool:
+        """Free what a failed run need not keep: the reserve if the disk is full, packs that were not committed."""
+        freed = isinstance(failure, CapacityError) and self._parts.reserve.give_back()
+        try:
+            with self._lock:
+                return self.collection.remove_orphans() > 0 or freed
+        except StrataError as second:
+            log.warning("packs of a failed run stay until the next one: %s", second)
+            return freed
 
     def _checkpoint_due(self) -> bool:
         dirty = self._parts.dirty
@@ -240,8 +278,8 @@ class Mover:
         # A tier that cannot be reached is expected trouble: its keys say so themselves, and the work is tried again.
         if not isinstance(failure, TierUnavailableError):
             self._failure = failure
-        if isinstance(failure, CapacityError):
-            self._parts.reserve.give_back()
+        if isinstance(failure, StrataError):
+            self._clear_up(failure)
         self._retry_at = self._parts.clock.monotonic() + self._retry_delay
         self._retry_delay = min(2 * self._retry_delay, LONGEST_RETRY_SECONDS)
 

@@ -9,6 +9,7 @@ A directory holds `LOCK`, `catalog.db` (with `-wal` and `-shm` while open), `jou
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
@@ -27,18 +28,19 @@ from stratakv.engine.dirty import DirtyBlob, DirtyTable
 from stratakv.engine.entries import NAMESPACE, Entry, parse_entries, parse_namespace
 from stratakv.engine.hot import HotTable
 from stratakv.engine.journal import Journal
-from stratakv.engine.journal_format import Location
+from stratakv.engine.journal_format import Location, segment_paths
 from stratakv.engine.labels import Labels
 from stratakv.engine.learning import empty_filter, load_filter
 from stratakv.engine.ownership import DirectoryLock
 from stratakv.engine.parts import Parts
 from stratakv.engine.records import IN_COLD, IN_WARM, decode_key
 from stratakv.engine.replay import JournalReader, Replayed
+from stratakv.engine.rescue import open_warm
 from stratakv.engine.reserve import Reserve
 from stratakv.engine.serialization import Serializer
 from stratakv.engine.shelf import Shelf
 from stratakv.engine.telemetry import Counters
-from stratakv.errors import ConfigurationError
+from stratakv.errors import CapacityError, ConfigurationError, CorruptionError
 from stratakv.policies.eviction import policy_by_name
 from stratakv.types import StorageTier
 
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
 
 CATALOG_FILE = "catalog.db"
 JOURNAL_DIRECTORY = "journal"
+
+log = logging.getLogger("stratakv")
 
 
 def open_parts(
@@ -72,15 +76,29 @@ def open_parts(
     lock = DirectoryLock(path)
     lock.acquire()
     try:
-        return _assemble(
-            config, path, temporary=temporary, lock=lock, clock=clock, backends=backends or {}, read_only=read_only,
-            files=files, catalog_vfs=catalog_vfs,
-        )  # fmt: skip
+
+        def assemble() -> Parts:
+            return _assemble(
+                config, path, temporary=temporary, lock=lock, clock=clock, backends=backends or {},
+                read_only=read_only, files=files, catalog_vfs=catalog_vfs,
+            )  # fmt: skip
+
+        try:
+            return assemble()
+        except CapacityError:
+            # What is stored must be readable, and deletable, on a full disk too.
+            if not _reserve(config, path).give_back():
+                raise
+            return assemble()
     except BaseException:
         lock.release()
         if temporary:
             shutil.rmtree(path)
         raise
+
+
+def _reserve(config: OptimizationConfig, path: Path) -> Reserve:
+    return Reserve(path / "reserve", config.storage.reserve_kb * 1024)
 
 
 def _directory(config: OptimizationConfig) -> tuple[Path, bool]:
@@ -101,19 +119,20 @@ def _assemble(
     files: Files,
     catalog_vfs: str | None,
 ) -> Parts:
+    if not (path / CATALOG_FILE).exists() or not (path / CATALOG_FILE).stat().st_size:
+        _refuse_lost_catalog(path)
     (path / JOURNAL_DIRECTORY).mkdir(mode=0o700, exist_ok=True)
     catalog = Catalog(path / CATALOG_FILE, vfs=catalog_vfs)
     opened: list[Backend] = []
     try:
         store_id, epoch = _identity(catalog, clock, read_only=read_only)
         tiers = {
-            IN_WARM: backends.get(StorageTier.WARM) or _warm_backend(config, path, files),
+            IN_WARM: backends.get(StorageTier.WARM) or _warm_backend(config, catalog, files, read_only=read_only),
             IN_COLD: backends.get(StorageTier.COLD) or _cold_backend(config, path, files),
         }
         opened = list(tiers.values())
         book = DictionaryBook(dictionary_bytes=config.compression.dictionary_kb * 1024)
-        for number, namespace, content in catalog.rows("SELECT id, namespace, content FROM dictionaries"):
-            book.add(number, namespace, content)
+        _load_dictionaries(catalog, book)
         serializer = Serializer(allow_pickle=config.serialization.allow_pickle, enums=config.serialization.enums)
         compression = CompressionEngine(config, serializer=serializer, dictionaries=book, clock=clock)
         known = [
@@ -143,7 +162,7 @@ def _assemble(
             backends=tiers,
             shelf=Shelf(tiers, catalog.pack, compression, labels.salt),
             bloom=None,
-            reserve=Reserve(path / "reserve", config.storage.reserve_kb * 1024),
+            reserve=_reserve(config, path),
             counters=Counters(),
         )
         _recover(parts)
@@ -155,8 +174,27 @@ def _assemble(
     return parts
 
 
+def _load_dictionaries(catalog: Catalog, book: DictionaryBook) -> None:
+    """Make all dictionaries known. One that is damaged is left out: only what was encoded with it is damaged too."""
+    for number, namespace in catalog.rows("SELECT id, namespace FROM dictionaries"):
+        try:
+            for (content,) in catalog.rows("SELECT content FROM dictionaries WHERE id = ?", (number,)):
+                book.add(number, namespace, content)
+        except CorruptionError as failure:
+            log.warning("dictionary %d cannot be used: %s", number, failure)
+
+
 def _not_open_yet(_number: int, name: str, _salt: bytes) -> None:
     raise ConfigurationError(f"the store is read-only: namespace {name!r} cannot be introduced")
+
+
+def _refuse_lost_catalog(path: Path) -> None:
+    """Raise where a directory holds values but no catalog that knows them: an empty store it is not."""
+    for left in (*segment_paths(path / JOURNAL_DIRECTORY), *(path / "warm").glob("*"), *(path / "cold").glob("*")):
+        raise CorruptionError(
+            f"{path} holds {left.relative_to(path)} but the catalog {CATALOG_FILE} is missing or empty: restore it "
+            f"from a backup, or move the directory's contents away to start anew"
+        )
 
 
 def _identity(catalog: Catalog, clock: Clock, *, read_only: bool) -> tuple[bytes, int]:
@@ -167,6 +205,7 @@ def _identity(catalog: Catalog, clock: Clock, *, read_only: bool) -> tuple[bytes
         return store_id, epoch
     with catalog.write(int(clock.now())) as transaction:
         if store_id is None:
+            _refuse_lost_catalog(catalog.path.parent)
             store_id = secrets.token_bytes(16)
             transaction.set_meta("store_id", store_id)
             transaction.set_meta("created", int(clock.now()))
@@ -176,10 +215,13 @@ def _identity(catalog: Catalog, clock: Clock, *, read_only: bool) -> tuple[bytes
     return store_id, epoch
 
 
-def _warm_backend(config: OptimizationConfig, path: Path, files: Files) -> Backend:
+def _warm_backend(config: OptimizationConfig, catalog: Catalog, files: Files, *, read_only: bool) -> Backend:
+    directory = catalog.path.with_name("warm")
     if config.tiered_storage.warm.backend == "directory":
-        return DirectoryBackend(path / "warm", files=files)
-    return DiskBackend(path / "warm", files=files)
+        return DirectoryBackend(directory, files=files)
+    if read_only:
+        return DiskBackend(directory, files=files, scrub=False)
+    return open_warm(directory, files, catalog.packs("tier = ?", (IN_WARM,)))
 
 
 def _cold_backend(config: OptimizationConfig, path: Path, files: Files) -> Backend:
@@ -204,14 +246,13 @@ def _recover(parts: Parts) -> None:
         return
     parts.bloom = load_filter(parts) or empty_filter(parts)
     keep = reader.lengths
-    for path in sorted(directory.glob("*.log")):
+    for path in segment_paths(directory):
         length = keep.get(int(path.stem))
         if length is None:
             parts.files.unlink(path)
         elif path.stat().st_size > length:
             _cut(parts.files, path, length)
     parts.files.sync_directory(directory)
-    parts.reserve.fill()
     parts.journal = Journal(
         directory,
         durability=parts.config.storage.durability,
@@ -220,6 +261,7 @@ def _recover(parts: Parts) -> None:
         files=parts.files,
         make_room=parts.reserve.give_back,
     )
+    parts.reserve.fill()
 
 
 def _cut(files: Files, path: Path, length: int) -> None:

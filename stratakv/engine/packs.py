@@ -110,6 +110,17 @@ class PackBuilder:
         return content, self.length, hashlib.sha256(index).digest()
 
 
+def index_digest(content: bytes) -> bytes | None:
+    """Return the SHA-256 of a pack's index, by which the catalog knows the pack; None where it is no whole pack."""
+    if len(content) < HEADER.size + INDEX.size + FOOTER.size:
+        return None
+    offset, length, _, crc, magic = FOOTER.unpack_from(content, len(content) - FOOTER.size)
+    whole = offset + length + FOOTER.size == len(content)
+    if not whole or magic != b"SKVE" or crc != zlib.crc32(content[-FOOTER.size : -8]):
+        return None
+    return hashlib.sha256(content[offset : offset + length]).digest()
+
+
 class PackIndex:
     """A verified index.
 

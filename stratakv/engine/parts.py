@@ -63,6 +63,8 @@ class Parts:
     pins: dict[str, int] = field(default_factory=dict)
     stamps: list[int] = field(default_factory=lambda: [0] * STRIPES)
     """Changes whenever a key of the stripe changes: a value read from below enters RAM only if its stamp stayed."""
+    removals: int = 0
+    """How often collection removed keys by time; the mover's own stamp, for all stripes."""
     touched: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Reads below RAM not yet in the catalog: blob -> (wall seconds of the last, count)."""
     replayed_payloads: dict[Location, bytes] = field(default_factory=dict)

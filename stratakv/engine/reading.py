@@ -170,6 +170,14 @@ class Reader:
             return None
         return state
 
+    def written(self, key: str) -> int:
+        """Return when a key's value was stored, in wall milliseconds; now where nothing depends on its age."""
+        record = self._parts.dirty.get(key)
+        if record is not None:
+            return record.written
+        rows = self._parts.catalog.rows("SELECT written FROM keys WHERE key = ?", (encode_key(key),))
+        return int(rows[0][0]) if rows and rows[0][0] else self._parts.wall_ms()
+
     def is_expired(self, expires: int) -> bool:
         """Tell whether a moment in wall milliseconds (0 for never) is past."""
         return bool(expires) and expires <= self._parts.wall_ms()
@@ -187,7 +195,7 @@ class Reader:
         """Read a key from journal or packs, and take it into RAM if the policies say so."""
         parts = self._parts
         for _ in range(RETRIES):
-            stamp = parts.stamps[hash(key) % STRIPES]
+            stamp = parts.stamps[hash(key) % STRIPES], parts.removals
             state = self.live_state(key)
             if state is None:
                 return None
@@ -267,7 +275,7 @@ class Reader:
             self._parts.dirty.mark_damaged(state.digest)
         return CorruptionError(f"the value of {key!r} cannot be read: {failure}")
 
-    def _admit(self, key: str, state: State, loaded: Loaded, stamp: int) -> None:
+    def _admit(self, key: str, state: State, loaded: Loaded, stamp: tuple[int, int]) -> None:
         """Count the access; promote as the thresholds say."""
         parts = self._parts
         pinned = state.pin
@@ -288,5 +296,14 @@ class Reader:
         parts.hot.put(
             key, state.digest, encoded, state.version, expires=state.expires, namespace=state.namespace,
             used=self._monotonic(), extra=state.extra, pinned=pinned == IN_HOT,
-            unless=lambda: parts.stamps[hash(key) % STRIPES] != stamp,
+            unless=lambda: self._is_old(key, state.version, stamp),
         )  # fmt: skip
+
+    def _is_old(self, key: str, version: int, stamp: tuple[int, int]) -> bool:
+        """Tell whether a key may have changed since its stamp was read."""
+        parts = self._parts
+        if (parts.stamps[hash(key) % STRIPES], parts.removals) != stamp:
+            return True
+        # A write that is just becoming visible is in the dirty table before it is in its stamp.
+        record = parts.dirty.get(key)
+        return record is not None and record.version != version

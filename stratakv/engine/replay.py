@@ -16,6 +16,7 @@ from stratakv.engine.journal_format import (
     RECORD_MAGIC,
     SEGMENT_HEADER,
     SEGMENT_MAGIC,
+    segment_paths,
 )
 from stratakv.errors import ConfigurationError, CorruptionError
 
@@ -74,7 +75,7 @@ class JournalReader:
             CorruptionError: A record in the middle is damaged or missing.
             ConfigurationError: A segment has a newer format version.
         """
-        paths = sorted(self._directory.glob("*.log"))
+        paths = segment_paths(self._directory)
         firsts = [int(path.stem) for path in paths]
         expected: int | None = None
         for number, (path, first) in enumerate(zip(paths, firsts, strict=True)):

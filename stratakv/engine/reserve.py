@@ -57,6 +57,11 @@ class Reserve:
             return True
 
     @property
+    def lent(self) -> bool:
+        """Whether the room is in other use now, so that new values must wait until it can be taken back."""
+        return self._size > 0 and not self._held
+
+    @property
     def bytes_on_disk(self) -> int:
         """Length of the file now."""
         return self._size if self._held else 0

@@ -21,9 +21,13 @@ def write_snapshot(directory: Path, statistics: dict[str, Any]) -> None:
     """Replace the snapshot."""
     fresh = directory / (SNAPSHOT_FILE + ".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(statistics, file, default=str)
-    fresh.replace(directory / SNAPSHOT_FILE)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(statistics, file, default=str)
+        fresh.replace(directory / SNAPSHOT_FILE)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def read_snapshot(directory: Path) -> dict[str, Any]:
@@ -34,7 +38,7 @@ def read_snapshot(directory: Path) -> dict[str, Any]:
         CorruptionError: It is not readable.
     """
     try:
-        text = (directory / SNAPSHOT_FILE).read_text(encoding="utf-8")
+        text = (directory / SNAPSHOT_FILE).read_bytes()
     except FileNotFoundError:
         raise ConfigurationError(
             f"{directory} has no statistics yet: its owner writes them at each maintenance and at shutdown"
@@ -43,4 +47,6 @@ def read_snapshot(directory: Path) -> dict[str, Any]:
         content = json.loads(text)
     except ValueError as failure:
         raise CorruptionError(f"{directory / SNAPSHOT_FILE} is damaged: {failure}") from failure
-    return dict(content)
+    if not isinstance(content, dict):
+        raise CorruptionError(f"{directory / SNAPSHOT_FILE} is damaged: it holds no sections")
+    return content

@@ -26,7 +26,7 @@ from stratakv.engine.records import check_key
 from stratakv.engine.snapshot import write_snapshot
 from stratakv.engine.statistics import Statistics
 from stratakv.engine.writing import Condition, Writer, Written
-from stratakv.errors import ClosedError, ConfigurationError, CorruptionError
+from stratakv.errors import ClosedError, ConfigurationError, CorruptionError, StrataError
 from stratakv.files import Files
 from stratakv.types import StorageTier
 
@@ -260,7 +260,10 @@ class Store:
             self.mover.run(settle=settle)
 
     def _publish(self) -> None:
-        write_snapshot(self.parts.path, self.statistics.all())
+        try:
+            write_snapshot(self.parts.path, self.statistics.all())
+        except (OSError, StrataError) as failure:
+            log.warning("the statistics for readers beside the owner could not be written: %s", failure)
 
     def close(self, *, remove: bool | None = None) -> None:
         """Stop the background, persist what is dirty, close. Idempotent.
@@ -298,7 +301,7 @@ class Store:
         if not self.parts.temporary:
             self.mover.checkpoint()
             self.mover.learning.save_filter()
-            self.parts.catalog.compact()
+            self.parts.catalog.compact(rewrite=False)
             self._publish()
         self.mover.raise_failure()
 

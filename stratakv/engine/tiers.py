@@ -27,6 +27,14 @@ def own_store(config: OptimizationConfig | None, path: str | None, clock: Clock 
     return Store(config, clock=clock)
 
 
+def check_is_record(*, copies: bool) -> None:
+    """Raise `ConfigurationError` where a write to the store alone would pass the wrapped engine by."""
+    if copies:
+        raise ConfigurationError(
+            "in write_through mode the wrapped engine is the record and gets every write: use memory.store()"
+        )
+
+
 class TieredStorageManager:
     """Reads and writes with a tier.
 
@@ -35,6 +43,7 @@ class TieredStorageManager:
         path: Its directory; None for a temporary one.
         clock: Its time.
         store: The store to be a door to.
+        copies: The store holds copies of what a wrapped engine holds; this door then only reads and moves.
     """
 
     def __init__(
@@ -44,9 +53,11 @@ class TieredStorageManager:
         path: str | None = None,
         clock: Clock | None = None,
         store: Store | None = None,
+        copies: bool = False,
     ) -> None:
         if store is not None and (config is not None or path is not None or clock is not None):
             raise ConfigurationError("a door to an open store takes no config, path or clock: they are the store's")
+        self._copies = copies
         self._owns = store is None
         self._store = own_store(config, path, clock) if store is None else store
 
@@ -57,6 +68,7 @@ class TieredStorageManager:
             CapacityError: `pin_tier` with HOT where all pins together exceed the hot capacity.
             SerializationError, ConfigurationError: The value or key is not accepted.
         """
+        check_is_record(copies=self._copies)
         self._store.put(key, data, tier=tier, pin=pin_tier)
         return True
 

@@ -171,9 +171,10 @@ class _Run:
         self._show("catalog", 1, 1)
 
     def _check_dictionaries(self) -> None:
-        for number, namespace, content in self._catalog.rows("SELECT id, namespace, content FROM dictionaries"):
+        for number, namespace in self._catalog.rows("SELECT id, namespace FROM dictionaries"):
             self._result.checked["dictionaries"] += 1
             try:
+                ((content,),) = self._catalog.rows("SELECT content FROM dictionaries WHERE id = ?", (number,))
                 # zstd looks into a dictionary only when it is first used.
                 ZstdFrames(content).encode(b"dictionary", 1)
                 self._book.add(number, namespace, content)

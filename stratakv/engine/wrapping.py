@@ -6,6 +6,7 @@ maps no exceptions: an engine's own pass through unchanged.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import io
 from abc import ABC, abstractmethod
@@ -59,11 +60,13 @@ class Engine(ABC):
         raw: The raw object.
         in_memory: Its values are gone with the process, so absorbing them without a directory loses nothing.
         lists: It can list its keys.
+        keeps_ttl: Its values can have a time to live.
         verbs: Names of its verbs that are ours while it is wrapped.
     """
 
     in_memory = False
     lists = False
+    keeps_ttl = False
     verbs: frozenset[str] = frozenset()
 
     def __init__(self, engine: Any, /) -> None:
@@ -80,6 +83,10 @@ class Engine(ABC):
     @abstractmethod
     def delete(self, key: str) -> bool:
         """Delete a key; return whether it was there, as far as the engine says."""
+
+    def discard(self, key: str) -> None:
+        """Make sure that it has no copy of a key."""
+        self.delete(key)
 
     def contains(self, key: str) -> bool:
         """Tell whether the engine has a key."""
@@ -123,6 +130,7 @@ class VerbEngine(Engine):
         self.verbs = frozenset({read, write, "delete"})
         self._takes_default = _takes_default(self._read)
         self._ttl_keyword = next((name for name in self._TTL_SECONDS if _takes(self._write, name)), None)
+        self.keeps_ttl = self._ttl_keyword is not None
         self.lists = callable(getattr(engine, "keys", None)) and not _takes(engine.keys, "pattern")
 
     def read(self, key: str) -> EngineValue:
@@ -143,6 +151,19 @@ class VerbEngine(Engine):
     def delete(self, key: str) -> bool:
         done = self._delete(key)
         return True if done is None else bool(done)
+
+    def discard(self, key: str) -> None:
+        # Some engines say by KeyError that there was none: nothing to discard.
+        with contextlib.suppress(KeyError):
+            self._delete(key)
+
+    def contains(self, key: str) -> bool:
+        if hasattr(type(self.raw), "__contains__"):
+            return key in self.raw
+        try:
+            return super().contains(key)
+        except KeyError:  # its way to say that there is none
+            return False
 
     def listed(self) -> Iterator[str]:
         if not self.lists:
@@ -200,6 +221,7 @@ class DiskcacheEngine(Engine):
     """`diskcache.Cache` and `FanoutCache`, with their keywords."""
 
     lists = True
+    keeps_ttl = True
     verbs = frozenset({"get", "set", "delete", "add", "pop"})
 
     def read(self, key: str) -> EngineValue:

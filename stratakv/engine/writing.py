@@ -20,12 +20,8 @@ from stratakv.engine.journal_format import Location
 from stratakv.engine.parts import STRIPES, Parts
 from stratakv.engine.reading import Reader, State
 from stratakv.engine.records import ANYWHERE, IN_HOT, TIER_NUMBERS, KeyRecord, check_key
-from stratakv.engine.telemetry import (
-    DEDUP_HITS,
-    DELETES,
-    WRITES,
-)
-from stratakv.errors import CapacityError, ClosedError, ConfigurationError
+from stratakv.engine.telemetry import DEDUP_HITS, DELETES, WRITES
+from stratakv.errors import CapacityError, ConfigurationError
 from stratakv.types import StorageTier
 
 if TYPE_CHECKING:
@@ -34,6 +30,9 @@ if TYPE_CHECKING:
     from stratakv.engine.labels import Label
 
 Condition = Callable[[State | None], bool]
+
+LONGEST_TTL_SECONDS = 1e12
+"""Thirty thousand years: what is asked beyond it is as good as for ever and would not fit its field."""
 
 
 class Written(NamedTuple):
@@ -118,13 +117,11 @@ class Writer:
             with self._locks[hash(key) % STRIPES]:
                 if condition is not None and not condition(self._reader.live_state(key)):
                     return None
-                target = TIER_NUMBERS[tier]
-                pinned = target if pin else self._parts.pins.get(key, ANYWHERE)
+                pinned = TIER_NUMBERS[tier] if pin else self._pin_of(key)
                 if pinned == IN_HOT:
                     content, encoded = self.contents.with_payload(content, value, label)
                     self._parts.hot.check_pin(key, len(encoded.payload), extra)
-                if target == IN_HOT:
-                    target = pinned if pinned != IN_HOT else ANYWHERE
+                target = _target(pinned or TIER_NUMBERS[tier])
                 record = KeyRecord(
                     0, content.digest, label.number, pinned, target, expires, written, extra, tombstone=False
                 )
@@ -147,22 +144,17 @@ class Writer:
                 stored_key = check_key(key)
                 label = self._parts.labels.of(key, namespace)
                 expires, written = self._times(label, ttl)
-                pinned = self._parts.pins.get(key, ANYWHERE)
-                content = self.contents.prepare(value, label, need_payload=pinned == IN_HOT)
+                content = self.contents.prepare(value, label, need_payload=False)
                 contents.append(content)
-                if pinned == IN_HOT:
-                    content, encoded = self.contents.with_payload(content, value, label)
-                    self._parts.hot.check_pin(key, len(encoded.payload))
-                target = pinned if pinned != IN_HOT else ANYWHERE
                 record = KeyRecord(
-                    0, content.digest, label.number, pinned, target, expires, written, None, tombstone=False
+                    0, content.digest, label.number, ANYWHERE, ANYWHERE, expires, written, None, tombstone=False
                 )
-                changes.append(_Change(key, stored_key, record, content))
+                changes.append((_Change(key, stored_key, record, content), value, label))
             if not changes:
                 return 0
             self._make_room()
             with self.all_locked(items):
-                self._commit_many(changes)
+                self._commit_many([self._with_pin(*change) for change in changes])
         except BaseException:
             for content in contents:
                 if content.leased:
@@ -172,11 +164,27 @@ class Writer:
         self._count(DEDUP_HITS, sum(content.leased for content in contents))
         return len(changes)
 
+    def _with_pin(self, change: _Change, value: object, label: Label) -> _Change:
+        """Return a change that keeps its key's pin. The key's lock is held."""
+        pinned = self._pin_of(change.key)
+        content = change.content
+        if pinned == IN_HOT and content is not None:
+            content, encoded = self.contents.with_payload(content, value, label)
+            self._parts.hot.check_pin(change.key, len(encoded.payload))
+        record = change.record._replace(pin=pinned, target=_target(pinned))
+        return change._replace(record=record, content=content)
+
+    def _pin_of(self, key: str) -> int:
+        """Return where a key is pinned; its pin survives an overwrite, but not the end of its value."""
+        pinned = self._parts.pins.get(key, ANYWHERE)
+        return pinned if pinned and self._reader.live_state(key) is not None else ANYWHERE
+
     # -- deletions and moves ---------------------------------------------------------------------------------
 
     def delete(self, key: str, *, tombstone: bool = False) -> bool:
         """Delete a key; return whether it had a value. A tombstone is kept in any case if asked for."""
         stored_key = check_key(key)
+        self._make_room(urgent=True)
         with self._locks[hash(key) % STRIPES]:
             state = self._reader.state(key)
             lived = state is not None and state.digest is not None and not self._reader.is_expired(state.expires)
@@ -195,6 +203,7 @@ class Writer:
     def delete_many(self, keys: Iterable[str]) -> int:
         """Delete many keys in one journal record; return how many had a value."""
         unique = {key: check_key(key) for key in keys}
+        self._make_room(urgent=True)
         with self.all_locked(unique):
             live = [key for key in unique if self._reader.live_state(key) is not None]
             if live:
@@ -209,23 +218,26 @@ class Writer:
     def move(self, key: str, tier: StorageTier, *, pin: bool | None = None) -> bool:
         """Ask for a key's content in a tier; acknowledged by the journal, travels in the background.
 
-        `pin` True pins it there, False unpins it, None leaves its pin as it is. False where there is no such key.
+        `pin` True pins it there, False unpins it, None leaves its pin, which outranks `tier`. False where there is no
+        such key.
         """
         stored_key = check_key(key)
         target = TIER_NUMBERS[tier]
+        self._make_room()
         with self._locks[hash(key) % STRIPES]:
             state = self._reader.live_state(key)
             if state is None:
                 return False
             pinned = state.pin if pin is None else (target if pin else ANYWHERE)
+            target = pinned or target
             encoded = None
             if target == IN_HOT:
                 encoded = self._encoded_now(key, state)
                 if pinned == IN_HOT:
                     self._parts.hot.check_pin(key, len(encoded.payload), state.extra)
             record = KeyRecord(
-                0, state.digest, state.namespace, pinned, target if target != IN_HOT else ANYWHERE, state.expires,
-                self._parts.wall_ms(), state.extra, tombstone=False,
+                0, state.digest, state.namespace, pinned, _target(target), state.expires,
+                self._reader.written(key), state.extra, tombstone=False,
             )  # fmt: skip
             digest = state.digest or b""
             content = Content(digest, encoded, leased=self.contents.lease(digest))
@@ -251,14 +263,25 @@ class Writer:
             return 0, now
         if type(seconds) not in (int, float) or not math.isfinite(seconds) or seconds <= 0:
             raise ConfigurationError(f"ttl is a number of seconds above 0, or None for ever; not {seconds!r}")
-        return now + max(1, int(seconds * 1000)), now
+        return now + max(1, int(min(seconds, LONGEST_TTL_SECONDS) * 1000)), now
 
     # -- the journal -----------------------------------------------------------------------------------------
 
-    def _make_room(self) -> None:
+    def _make_room(self, *, urgent: bool = False) -> None:
+        """Wait while too much is dirty. What is urgent, because it frees room, goes on where none can be made.
+
+        New values must not take the room that the reserve has lent to deletions and to the background.
+        """
+        reserve = self._parts.reserve
+        if reserve.lent and not urgent and not reserve.fill():
+            raise CapacityError(f"no space left under {self._parts.path}: nothing was stored; free space and try again")
         dirty = self._parts.dirty
         if len(dirty) >= self._dirty_entries or dirty.journal_bytes >= self._dirty_bytes:
-            self._relieve()
+            try:
+                self._relieve()
+            except CapacityError:
+                if not urgent:
+                    raise
 
     def introduce(self, number: int, name: str, salt: bytes) -> None:
         """Journal a new namespace."""
@@ -330,7 +353,7 @@ class Writer:
             used=parts.clock.monotonic(), extra=record.extra, pinned=record.pin == IN_HOT,
         )  # fmt: skip
 
-    def check_writable(self) -> None:
-        """Raise `ClosedError` where the journal has failed."""
-        if self._journal.failure is not None:
-            raise ClosedError(self._journal.failure)
+
+def _target(tier: int) -> int:
+    """Return what is asked of the background; HOT is the caller's own work."""
+    return ANYWHERE if tier == IN_HOT else tier

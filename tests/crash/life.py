@@ -27,7 +27,9 @@ POINTS = (
 )  # fmt: skip
 
 
-def settings(path: Path, *, durability: str = "process", warm: str = "disk", hot_mb: float = 0.02) -> OptimizationConfig:
+def settings(
+    path: Path, *, durability: str = "process", warm: str = "disk", hot_mb: float = 0.02
+) -> OptimizationConfig:
     """Return the settings of a small store whose background is always busy."""
     config = OptimizationConfig()
     config.storage.path = str(path)

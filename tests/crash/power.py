@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +16,7 @@ from tests.crash.life import Model, Step, after, random_step, settings, take
 from tests.crash.soundness import check_contents, check_no_orphans, check_sums, leave
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable
 
 _numbers = itertools.count()

@@ -22,7 +22,7 @@ def contents(store: Store) -> Model:
     """Return what a store holds as a model; a value that was never written fails."""
     found: Model = {}
     known = _numbers()
-    for key in store.keys():
+    for key in list(store.keys()):
         number = known.get(repr(store.retrieve(key)))
         assert number is not None, f"{key} has a value that nobody stored"
         found[key] = number
@@ -48,9 +48,7 @@ def check_contents(store: Store, allowed: Iterable[Model]) -> Model:
 def check_sums(store: Store) -> None:
     """Assert that the catalog's counts equal those recomputed from its rows."""
     rows = store.parts.catalog.rows
-    references = rows(
-        "SELECT b.id, b.refs, count(k.key) FROM blobs b LEFT JOIN keys k ON k.blob = b.id GROUP BY b.id"
-    )
+    references = rows("SELECT b.id, b.refs, count(k.key) FROM blobs b LEFT JOIN keys k ON k.blob = b.id GROUP BY b.id")
     assert [row for row in references if row[1] != row[2]] == []
     assert rows("SELECT key FROM keys WHERE blob IS NOT NULL AND blob NOT IN (SELECT id FROM blobs)") == []
     assert sorted(rows("SELECT blob FROM dead")) == sorted((row[0],) for row in references if row[1] == 0)
@@ -69,11 +67,10 @@ def check_no_orphans(store: Store) -> None:
     """Settle, then assert that the objects of the backends are exactly those that the catalog names."""
     store.maintain(settle=True)
     for tier, backend in store.parts.backends.items():
-        named = {row[0]: row[1] for row in store.parts.catalog.rows("SELECT name, bytes FROM packs WHERE tier = ?", (tier,))}
-        assert {info.name: info.size for info in backend.list()} == named
+        packs = store.parts.catalog.rows("SELECT name, bytes FROM packs WHERE tier = ?", (tier,))
+        assert {info.name: info.size for info in backend.list()} == dict(packs)
     assert store.parts.catalog.rows("SELECT name FROM doomed") == []
-    referenced = store.parts.catalog.rows("SELECT count(*) FROM blobs WHERE refs = 0")
-    assert referenced == [(0,)], "contents that nothing refers to survived a settling"
+    assert store.parts.catalog.rows("SELECT id FROM blobs WHERE refs = 0") == []
 
 
 def leave(store: Store) -> None:

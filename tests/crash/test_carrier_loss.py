@@ -1,4 +1,4 @@
-"""A content whose carrier is overwritten, deleted, checkpointed and collected in every order stays where it is named."""
+"""A content whose carrier is overwritten, deleted, checkpointed and collected in every order is kept."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def reopened(store: Store, path: Path, clock: ManualClock) -> Store:
 
 @pytest.mark.parametrize("upkeep", list(itertools.product(UPKEEP[:3], repeat=2)), ids="+".join)
 def test_a_duplicate_outlives_its_carriers_in_every_order_of_upkeep(tmp_path: Path, upkeep: Sequence[str]) -> None:
-    """The first two gaps are fixed, all others take every kind of upkeep: 9 stores x 27 cases, half of them reopened."""
+    """The first two gaps are fixed, the others take every kind of upkeep: 27 cases, half of them reopened."""
     path = tmp_path / "store"
     clock = ManualClock()
     store = Store(settings(path), clock=clock)
@@ -125,15 +125,14 @@ def check_killed_everywhere(folder: Path, calls: Sequence[str], upkeep: Sequence
     finally:
         leave(store)
     for image, expected in images:
-        for _ in range(2):
-            store = Store(settings(image), clock=clock)
-            try:
-                assert store.get_many(["n:A", "n:B", "n:C"]) == expected
-                check_sums(store)
-                check_no_orphans(store)
-                assert store.get_many(["n:A", "n:B", "n:C"]) == expected
-            finally:
-                leave(store)
+        store = Store(settings(image), clock=clock)
+        try:
+            assert store.get_many(["n:A", "n:B", "n:C"]) == expected
+            check_sums(store)
+            check_no_orphans(store)
+            assert store.get_many(["n:A", "n:B", "n:C"]) == expected
+        finally:
+            leave(store)
         shutil.rmtree(image)
     return len(images)
 
@@ -150,7 +149,7 @@ def test_a_duplicate_outlives_a_kill_at_every_step_of_the_order_in_the_issue(tmp
 
 
 def test_a_duplicate_outlives_a_kill_at_every_step_of_some_orders(tmp_path: Path) -> None:
-    for number, (calls, upkeep) in enumerate(orders(4, seed=1)):
+    for number, (calls, upkeep) in enumerate(orders(3, seed=1)):
         check_killed_everywhere(tmp_path / str(number), calls, upkeep)
 
 

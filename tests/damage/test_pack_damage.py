@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +11,9 @@ from stratakv.engine.packs import BLOCK, FOOTER, HEADER, INDEX
 from stratakv.errors import CorruptionError
 from tests.damage.stored_layers import PER_LAYER, build_layers, copies, flip, judge, open_layers, pack_files
 from tests.engine.value_strategies import same
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TIERS = ("warm", "cold")
 
@@ -183,9 +186,7 @@ def test_upkeep_goes_on_around_a_damaged_pack(template: tuple[Path, dict[str, ob
         assert statistics["background"]["corruptions"] >= len(damaged)
 
 
-def test_a_damaged_key_can_be_overwritten_and_deleted(
-    template: tuple[Path, dict[str, object]], tmp_path: Path
-) -> None:
+def test_a_damaged_key_can_be_overwritten_and_deleted(template: tuple[Path, dict[str, object]], tmp_path: Path) -> None:
     directory, expected = template
     copy = next(copies(directory, tmp_path))
     (pack,) = pack_files(copy, "warm")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stratakv.types import StorageTier
+if TYPE_CHECKING:
+    from stratakv.types import StorageTier
 
 NAMESPACE_TTL = {"short": 500}
 PRUNE_AFTER_SECONDS = {"old": 5 * 86_400}
@@ -44,7 +45,8 @@ class Reference:
 
     def live(self) -> dict[str, Entry]:
         """Return the keys that have a value now."""
-        return {key: entry for key, entry in self.entries.items() if entry.expires is None or entry.expires > self.now_ms}
+        now = self.now_ms
+        return {key: entry for key, entry in self.entries.items() if entry.expires is None or entry.expires > now}
 
     def put(
         self,

@@ -6,12 +6,13 @@ value leaves the engine only after it is durable here, and leaves here only afte
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from stratakv.engine.modes.alone import Alone
 from stratakv.engine.telemetry import ENGINE_READS, ENGINE_WRITES
 from stratakv.engine.wrapping import MISSING, Engine, EngineValue
-from stratakv.errors import SerializationError, StrataError
+from stratakv.errors import CapacityError, SerializationError, StrataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from stratakv.engine.store import Store
 
 BATCH = 500
+
+log = logging.getLogger("stratakv")
 
 
 class Absorb(Alone):
@@ -36,7 +39,7 @@ class Absorb(Alone):
 
     def _confirm_gone(self, key: str) -> bool:
         """Have the engine forget a key whose deletion or expiry the store is about to forget."""
-        self._engine.delete(key)
+        self._engine.discard(key)
         return True
 
     # -- reading ---------------------------------------------------------------------------------------------
@@ -50,8 +53,10 @@ class Absorb(Alone):
 
     def get_detailed(self, key: str) -> tuple[EngineValue, float | None]:
         found, expires = super().get_detailed(key)
-        if found.value is MISSING and self._adopt(key).value is not MISSING:
-            return super().get_detailed(key)
+        if found.value is MISSING and (adopted := self._adopt(key)).value is not MISSING:
+            found, expires = super().get_detailed(key)
+            if found.value is MISSING:  # not accepted here: the engine still has it
+                return adopted, None if adopted.ttl is None else self.store.parts.clock.now() + adopted.ttl
         return found, expires
 
     def _adopt(self, key: str) -> EngineValue:
@@ -68,12 +73,12 @@ class Absorb(Alone):
                 return found
             try:
                 self.store.put(key, found.value, ttl=found.ttl, extra=found.extra)
-            except SerializationError:
+            except (SerializationError, CapacityError):
                 self._unaccepted += 1  # it stays where it is, and is read from there
                 return found
             if not self._engine.in_memory:
                 self.store.flush()  # the engine's copy may have survived a power cut: so must ours
-            self._engine.delete(key)
+            self._engine.discard(key)
             self._count(ENGINE_WRITES, 1)
             return found
 
@@ -116,13 +121,13 @@ class Absorb(Alone):
             known = _shadows(self.store.state(key))
             super().put(key, value, options)
             if not known:
-                self._engine.delete(key)
+                self._engine.discard(key)
 
     def put_many(self, items: Mapping[str, object], options: PutOptions) -> None:
         unknown = [key for key in items if not _shadows(self.store.state(key))]
         super().put_many(items, options)
         for key in unknown:
-            self._engine.delete(key)
+            self._engine.discard(key)
 
     def add(self, key: str, value: object, options: PutOptions) -> bool:
         with self.store.locked(key):
@@ -142,7 +147,7 @@ class Absorb(Alone):
                 return self._engine.delete(key)
             lived = self.store.delete(key, tombstone=True)
             # Where the engine fails its error passes on and the tombstone stays: the key is gone all the same.
-            self._engine.delete(key)
+            self._engine.discard(key)
             self.store.confirm_deleted(key)
             return lived
 
@@ -153,6 +158,8 @@ class Absorb(Alone):
 
     def release(self) -> int:
         """Write every value back into the engine, each before it leaves the store.
+
+        What had a ttl goes back without it where the engine knows none: keeping a value too long loses nothing.
 
         Raises:
             StrataError: The engine refused one; it and the rest stay in the store's directory, which the message names.
@@ -171,6 +178,9 @@ class Absorb(Alone):
 
     def _write_back(self, key: str, found: EngineValue, expires: float | None) -> None:
         ttl = None if expires is None else max(0.001, expires - self.store.parts.clock.now())
+        if ttl is not None and not self._engine.keeps_ttl:
+            log.warning("%r goes back without its expiry: the engine has none", key)
+            ttl = None
         try:
             self._engine.write(key, found.value, ttl, found.extra)
         except Exception as failure:

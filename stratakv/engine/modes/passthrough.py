@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stratakv.engine.modes.base import Mode, PutOptions
+from stratakv.engine.modes.equality import equal
+from stratakv.engine.serialization import Serializer
 from stratakv.engine.wrapping import MISSING, Engine, EngineValue
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class PassThrough(Mode):
 
     def replace(self, key: str, value: object, expected: object, options: PutOptions) -> bool:
         found = self._engine.read(key).value
-        if found is MISSING or type(found) is not type(expected) or found != expected:
+        if found is MISSING or not equal(Serializer(), found, expected):
             return False
         self.put(key, value, options)
         return True

@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stratakv.engine.modes.base import Mode, PutOptions
+from stratakv.engine.modes.equality import equal
 from stratakv.engine.parts import STRIPES
+from stratakv.engine.records import check_key
 from stratakv.engine.telemetry import ENGINE_READS, ENGINE_WRITES
 from stratakv.engine.wrapping import MISSING, Engine, EngineValue
-from stratakv.errors import SerializationError
+from stratakv.errors import CapacityError, SerializationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -30,6 +32,7 @@ class WriteThrough(Mode):
         self._staleness = max_staleness
         self._writes = [0] * STRIPES
         self._unaccepted = 0
+        self._monotonic = store.parts.clock.monotonic
         self._count = store.parts.counters.add
 
     def get(self, key: str, default: object) -> object:
@@ -46,22 +49,24 @@ class WriteThrough(Mode):
 
     def _read(self, key: str) -> EngineValue:
         stripe = hash(key) % STRIPES
-        before = self._writes[stripe]
+        before, since = self._writes[stripe], self._monotonic()
         found = self._engine.read(key)
         self._count(ENGINE_READS, 1)
         if found.value is not MISSING:
             with self.store.locked(key):
                 if self._writes[stripe] == before:
-                    self._fill(key, found)
+                    self._fill(key, found, since)
         return found
 
-    def _fill(self, key: str, found: EngineValue, namespace: str | None = None) -> None:
+    def _fill(self, key: str, found: EngineValue, since: float, namespace: str | None = None) -> None:
+        """Cache what the engine held at the monotonic moment `since`."""
         ttl = self._staleness if found.ttl is None else min(self._staleness, found.ttl)
+        ttl -= self._monotonic() - since
         if ttl <= 0:
             return
         try:
             self.store.put(key, found.value, ttl=ttl, extra=found.extra, namespace=namespace)
-        except SerializationError:
+        except (SerializationError, CapacityError):
             self._unaccepted += 1  # the engine has it; it is only not cached
 
     def put(self, key: str, value: object, options: PutOptions) -> None:
@@ -75,7 +80,7 @@ class WriteThrough(Mode):
                 # Counted twice: a reader that began between the two may hold the engine's old value.
                 self._writes[stripe] += 1
             self._count(ENGINE_WRITES, 1)
-            self._fill(key, EngineValue(value, options.ttl, options.extra), options.namespace)
+            self._fill(key, EngineValue(value, options.ttl, options.extra), self._monotonic(), options.namespace)
 
     def delete(self, key: str) -> bool:
         stripe = hash(key) % STRIPES
@@ -97,13 +102,14 @@ class WriteThrough(Mode):
     def replace(self, key: str, value: object, expected: object, options: PutOptions) -> bool:
         with self.store.locked(key):
             found = self._engine.read(key).value
-            if found is MISSING or type(found) is not type(expected) or found != expected:
+            if found is MISSING or not equal(self.store.parts.serializer, found, expected):
                 return False
             self.put(key, value, options)
             return True
 
     def contains(self, key: str) -> bool:
         self.store.check_open()
+        check_key(key)
         return self._engine.contains(key)
 
     def keys(self, prefix: str) -> Iterator[str]:

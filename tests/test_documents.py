@@ -1,0 +1,203 @@
+"""The documents tell the truth: their Python runs, their tables agree with the code, their links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import re
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from benchmarks.readme import BEGIN, END, anonymous, with_output
+from stratakv.cli.main import build_parser
+from stratakv.config import load_config
+from stratakv.engine import bloom, entries, journal_format, packs
+from stratakv.engine.catalog_schema import SCHEMA
+from stratakv.engine.codecs import codec_by_id
+from stratakv.engine.records import IN_COLD, IN_HOT, IN_WARM, KEY_STR, MAX_KEY_BYTES
+from stratakv.engine.serialization import layout
+from stratakv.errors import CorruptionError
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+STRUCTS = {
+    "journal segment header": (journal_format.SEGMENT_HEADER, journal_format.SEGMENT_MAGIC),
+    "journal record header": (journal_format.RECORD_HEADER, journal_format.RECORD_MAGIC),
+    "journal entry": (entries.ENTRY, b""),
+    "pack header": (packs.HEADER, b"SKVP"),
+    "pack index header": (packs.INDEX, b"SKVI"),
+    "pack index block": (packs.BLOCK, b""),
+    "pack footer": (packs.FOOTER, b"SKVE"),
+    "plaintext head": (layout._HEAD, bytes([layout.ESCAPE])),
+    "plaintext buffer entry": (layout._ENTRY, b""),
+    "bloom header": (bloom._HEADER, bloom._MAGIC),
+}
+
+
+class Block(NamedTuple):
+    document: str
+    line: int
+    language: str
+    text: str
+
+
+def read(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def blocks(*languages: str) -> list[Block]:
+    found = []
+    for document in DOCUMENTS:
+        text = read(document)
+        for match in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            line = text.count("\n", 0, match.start()) + 2
+            found.append(Block(document, line, match[1], match[2]))
+    return [block for block in found if block.language in languages]
+
+
+def rows(document: str, heading: str) -> list[list[str]]:
+    """Return the cells of the first table whose head has `heading` in it."""
+    lines = read(document).splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("|") and heading in line)
+    found = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        found.append([cell.strip() for cell in line.strip("|").split("|")])
+    return found
+
+
+PYTHON = blocks("python")
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=[f"{block.document}-{n}" for n, block in enumerate(PYTHON)])
+def test_python_in_the_documents_runs(block: Block, tmp_path: Path) -> None:
+    code = "\n" * (block.line - 1) + block.text
+    (tmp_path / "example.py").write_text(code)
+    command = [sys.executable, "-W", "error", "example.py"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, f"{block.document}:\n{ran.stderr}"
+
+
+def test_readme_has_an_example_of_each_kind() -> None:
+    text = read("README.md")
+    assert len([block for block in PYTHON if block.document == "README.md"]) >= 4
+    for words in ("make demo", "make test", "diskcache", "stratakv verify", "durability", "MIT"):
+        assert words in text
+
+
+@pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: f"{block.document}-{block.line}")
+def test_yaml_in_the_documents_is_valid(block: Block, tmp_path: Path) -> None:
+    file = tmp_path / "memory.yaml"
+    file.write_text(block.text)
+    load_config(file, environ={})
+
+
+def test_formats_tell_every_struct_as_the_code_has_it() -> None:
+    told = {name: cells for name, *cells in rows("docs/formats.md", "struct format")}
+    assert set(told) == set(STRUCTS)
+    for name, (packing, magic) in STRUCTS.items():
+        layout_told, size, magic_told = told[name]
+        assert layout_told == f"`{packing.format}`", name
+        assert int(size) == packing.size == struct.calcsize(packing.format), name
+        shown = ast.literal_eval(f"b'{magic_told.strip('`')}'")
+        assert shown == magic, name
+
+
+def test_offsets_in_the_formats_are_those_of_the_structs() -> None:
+    sizes = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "i64": 8, "float64": 8}
+    ends = {
+        "segment header": journal_format.SEGMENT_HEADER.size,
+        "record": journal_format.RECORD_HEADER.size,
+        "entry": entries.ENTRY.size,
+        "header": packs.HEADER.size,
+        "index": packs.INDEX.size,
+        "block of the index": packs.BLOCK.size,
+        "footer": packs.FOOTER.size,
+        "saved filter": bloom._BODY_AT,
+        "layout 2": layout._HEAD.size,
+    }
+    for heading, end in ends.items():
+        position = 0
+        for offset, kind, meaning in rows("docs/formats.md", f"| offset | {heading} |"):
+            if not offset or not (kind in sizes or kind == "magic" or kind.endswith("bytes")):
+                break
+            assert int(offset) == position, f"{heading}: {meaning}"
+            if kind == "magic":
+                position += 2 if heading == "record" else len(meaning.strip("`"))
+            else:
+                position += sizes[kind] if kind in sizes else int(kind.split()[0])
+        assert position == end, heading
+
+
+def test_formats_tell_the_catalog_schema_as_the_code_has_it() -> None:
+    (told,) = [block.text for block in blocks("sql") if block.document == "docs/formats.md"]
+    assert told.split() == SCHEMA.split()
+
+
+def test_formats_list_every_codec() -> None:
+    told = {int(number) for number, *_ in rows("docs/formats.md", "| id | name |")}
+    known = set()
+    for number in range(128):
+        try:
+            known.add(codec_by_id(number).id)
+        except CorruptionError:
+            continue
+    assert told == known
+
+
+def test_formats_list_every_extension_code() -> None:
+    names = {code: kind for code, kind, _ in rows("docs/formats.md", "| code | type |")}
+    assert [int(code) for code in names] == list(range(layout.TUPLE, layout.OBJECT + 1))
+    assert names[str(layout.DATETIME)] == "datetime"
+    assert names[str(layout.ARRAY)] == "numpy array"
+    assert names[str(layout.SPARSE)] == "scipy sparse"
+
+
+def test_formats_tell_keys_and_tiers_as_the_code_has_them() -> None:
+    text = read("docs/formats.md")
+    assert f"`{chr(KEY_STR)}` (0x{KEY_STR:x})" in text
+    assert f"1 to\n{MAX_KEY_BYTES:,} bytes" in text
+    assert (IN_HOT, IN_WARM, IN_COLD) == (1, 2, 3)
+
+
+def test_readme_lists_every_command() -> None:
+    actions = build_parser()._subparsers
+    assert actions is not None
+    commands = {name for action in actions._group_actions for name in (action.choices or {})}
+    table = read("README.md").partition("## Command line")[2].partition("## Limits")[0]
+    assert commands == set(re.findall(r"`stratakv (\w+)", table))
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)\)", read(document)):
+            assert ((ROOT / document).parent / target).exists(), f"{document} points to {target}"
+
+
+def test_design_names_only_files_that_exist() -> None:
+    table = read("docs/design.md").partition("| path | owns |")[2].partition("\nWords:")[0]
+    for name in re.findall(r"`([\w/]+(?:\.py|/))`", table):
+        found = [*(ROOT / "stratakv").glob(name), *(ROOT / "stratakv").glob(f"*/{name}"), *ROOT.glob(name)]
+        assert found, name
+
+
+def test_readme_shows_output_of_the_demo() -> None:
+    text = read("README.md")
+    shown = text.partition(BEGIN)[2].partition(END)[0]
+    for kind in ("episodic", "session", "semantic", "vectors"):
+        assert kind in shown
+
+
+def test_refreshing_replaces_only_the_block() -> None:
+    readme = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    fresh = with_output(readme, "new\n")
+    assert fresh == f"before\n{BEGIN}\n```text\nnew\n```\n{END}\nafter\n"
+    assert with_output(fresh, "new") == fresh
+    with pytest.raises(ValueError, match="must have each of"):
+        with_output("no markers", "new")
+    assert Path(sys.prefix).anchor not in anonymous("no path")
