@@ -85,17 +85,19 @@ class DirectoryView(_View):
 
 
 class DiskView(_View):
-    """What a `DiskBackend` holds by its rows; nothing where the database does not exist.
+    """What a `DiskBackend` holds by its rows; nothing where the directory does not exist.
 
     Raises:
-        CorruptionError: The database is damaged or not a diskcache.
+        CorruptionError: The database is missing, damaged or not a diskcache.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
         self._files: dict[str, tuple[str, int]] = {}
         database = self._root / DBNAME
-        if database.exists():
+        if self._root.exists():
+            if not database.exists():
+                raise CorruptionError(f"the database {database} is missing")
             self._files = self._rows(database)
 
     def _rows(self, database: Path) -> dict[str, tuple[str, int]]:
@@ -105,6 +107,8 @@ class DiskView(_View):
         try:
             connection = sqlite3.connect(f"file:{quote(str(database))}?{how}", uri=True)
             try:
+                if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+                    raise CorruptionError(f"the database {database} is damaged: its pages contradict each other")
                 rows = connection.execute("SELECT key, filename, size FROM Cache WHERE raw = 1").fetchall()
             finally:
                 connection.close()

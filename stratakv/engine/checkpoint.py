@@ -66,6 +66,24 @@ class Checkpoint:
         parts.counters.add(CHECKPOINTS, 1)
         return True
 
+    def commit_known(self) -> None:
+        """Commit of a frozen generation what needs no pack: deletions, and keys whose contents the catalog has.
+
+        For a full disk, where the room for a pack can only come from what was deleted. The journal stays as it is, and
+        the sequence number too, so that a replay, or the checkpoint to come, writes the same rows again.
+        """
+        parts = self._parts
+        generation = parts.dirty.frozen
+        if generation is None:
+            return
+        known = parts.catalog.find_blobs({r.digest for r in generation.keys.values() if r.digest is not None})
+        with parts.catalog.write(parts.wall()) as transaction:
+            transaction.put_keys(
+                (encode_key(key), record, parts.labels.is_prunable(record.namespace))
+                for key, record in generation.keys.items()
+                if record.digest is None or record.digest in known
+            )
+
     def _write_packs(self, generation: Generation, pause: Callable[[], None]) -> tuple[set[bytes], list[WrittenPack]]:
         """Write the contents that the catalog lacks; those wanted in cold go there at once."""
         parts = self._parts

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BLOB_BYTES = 72 + 72 + 65 + 32 + 24
 """A HotBlob, its Encoded, its digest (bytes of 32) and two boxed integers."""
 
-ENTRY_BYTES = 104 + 2 * 32
+ENTRY_BYTES = 96 + 32 + 24
 """A HotEntry and its boxed version and time."""
 
 SPARSE_TABLE_BYTES = 400
@@ -32,19 +32,22 @@ BYTES_HEADER = sys.getsizeof(b"")
 
 
 class HotBlob:
-    """One content in RAM and how many hot keys hold it."""
+    """One content in RAM.
 
-    __slots__ = ("digest", "encoded", "keys")
+    Attributes:
+        digest: Its identity.
+        encoded: Its payload.
+        keys: How many hot keys hold it.
+        ram_bytes: RAM of the blob and its payload.
+    """
+
+    __slots__ = ("digest", "encoded", "keys", "ram_bytes")
 
     def __init__(self, digest: bytes, encoded: Encoded) -> None:
         self.digest = digest
         self.encoded = encoded
         self.keys = 0
-
-    @property
-    def ram_bytes(self) -> int:
-        """RAM of the blob and its payload."""
-        return BLOB_BYTES + BYTES_HEADER + len(self.encoded.payload)
+        self.ram_bytes = BLOB_BYTES + BYTES_HEADER + len(encoded.payload)
 
 
 class HotEntry:
@@ -101,6 +104,8 @@ class HotTable:
         self._blobs: dict[bytes, HotBlob] = {}
         self._content_bytes = 0
         self._pinned_bytes = 0
+        self._measured = 0
+        self._until_measured = 0
 
     def blob(self, digest: bytes) -> HotBlob | None:
         """Return the content if it is in RAM. Takes no lock."""
@@ -130,30 +135,44 @@ class HotTable:
             if unless is not None and unless():
                 return False
             blob = self._blobs.get(digest)
+            fresh = blob is None
             if blob is None:
                 blob = HotBlob(digest, encoded)
-            size = _entry_bytes(key, extra) + blob.ram_bytes
+            own = _entry_bytes(key, extra)
+            size = own + blob.ram_bytes
+            if pinned and size > self._room_for_pin(key):
+                pinned = False  # it was pinned while the capacity was larger
             if size > self.capacity and not pinned:
                 self._remove(key)
                 return False
-            entry = HotEntry(blob, version, expires, namespace, used, extra, pinned=pinned)
             previous = self.entries.get(key)
+            self.entries[key] = HotEntry(blob, version, expires, namespace, used, extra, pinned=pinned)
             blob.keys += 1
-            if blob.keys == 1:
+            if fresh:
                 self._blobs[digest] = blob
-                self._content_bytes += blob.ram_bytes
-            self.entries[key] = entry
-            self._content_bytes += _entry_bytes(key, extra)
+            self._content_bytes += size if fresh else own
             if previous is not None:
                 self._forget_previous(key, previous)
             self._tell_policy(key, size, previous, pinned=pinned)
-            while self.usage > self.capacity:
-                victim = self.policy.evict(keep=key)
-                if victim is None:
-                    break
-                self.evictions += 1
-                self._drop(str(victim))
+            if self._content_bytes + self._table_bytes() > self.capacity:
+                self._evict(key)
             return True
+
+    def _evict(self, keep: str) -> None:
+        while self.usage > self.capacity:
+            victim = self.policy.evict(keep=keep)
+            if victim is None:
+                return
+            self.evictions += 1
+            self._drop(str(victim))
+
+    def _table_bytes(self) -> int:
+        """Return the bytes of the tables, measured anew at every 16th call: they grow in large steps only."""
+        self._until_measured -= 1
+        if self._until_measured < 0:
+            self._until_measured = 15
+            self._measured = self.usage - self._content_bytes
+        return self._measured
 
     def _tell_policy(self, key: str, size: int, previous: HotEntry | None, *, pinned: bool) -> None:
         if pinned:
@@ -200,15 +219,21 @@ class HotTable:
             CapacityError: All pinned entries together would exceed the budget.
         """
         with self.lock:
-            needed = self._pinned_bytes + _entry_bytes(key, extra) + BLOB_BYTES + BYTES_HEADER + payload_bytes
-            previous = self.entries.get(key)
-            if previous is not None and previous.pinned:
-                needed -= _entry_bytes(key, previous.extra) + previous.blob.ram_bytes
-            if needed > self.capacity:
+            needed = _entry_bytes(key, extra) + BLOB_BYTES + BYTES_HEADER + payload_bytes
+            room = self._room_for_pin(key)
+            if needed > room:
                 raise CapacityError(
-                    f"pinning {key!r} needs {needed} bytes of RAM for all pins, the hot tier has {self.capacity}: "
-                    f"unpin others or raise tiered_storage.hot_capacity_mb"
+                    f"pinning {key!r} needs {needed} bytes of RAM, other pins leave {max(0, room)} of the hot tier's "
+                    f"{self.capacity}: unpin others or raise tiered_storage.hot_capacity_mb"
                 )
+
+    def _room_for_pin(self, key: str) -> int:
+        """Return what other pins leave of the budget. The lock is held."""
+        previous = self.entries.get(key)
+        own = 0
+        if previous is not None and previous.pinned:
+            own = _entry_bytes(key, previous.extra) + previous.blob.ram_bytes
+        return self.capacity - self._pinned_bytes + own
 
     def unpin(self, key: str) -> None:
         """Hand a pinned entry to the eviction policy."""

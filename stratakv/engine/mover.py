@@ -16,7 +16,7 @@ from stratakv.engine.collection import Collection
 from stratakv.engine.compaction import Compaction
 from stratakv.engine.learning import Learning
 from stratakv.engine.movement import Movement
-from stratakv.engine.telemetry import BACKGROUND_FAILURES
+from stratakv.engine.telemetry import BACKGROUND_FAILURES, COLLECTED, COMPACTIONS
 from stratakv.errors import CapacityError, ClosedError, StrataError, TierUnavailableError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ log = logging.getLogger("stratakv")
 SLICE_SECONDS = 0.001
 REST_SECONDS = 0.0005
 TICK_SECONDS = 0.25
+ATTEMPTS = 8
 STOP_WITHIN_SECONDS = 5.0
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
@@ -166,7 +167,7 @@ class Mover:
             self._upkeep(_no_pause, settle=settle)
 
         with self._lock:
-            self._attempt(all_work)
+            self._attempt(all_work, settle=settle)
             self._next_upkeep = self._parts.clock.monotonic() + self._interval
         self._retry_at, self._retry_delay = 0.0, FIRST_RETRY_SECONDS
         self._end_round()
@@ -185,7 +186,7 @@ class Mover:
                 step.run(pause, settle=settle)
             except StrataError as failure:
                 failures.append(failure)
-                self._clear_up(failure)
+                self._clear_up()
         self._parts.compression.trim()
         self._parts.catalog.shrink_memory()
         self._parts.hot.shrink()
@@ -196,30 +197,43 @@ class Mover:
         self._parts.reserve.fill()
         self.publish()
 
-    def _attempt(self, work: Callable[[], object]) -> None:
-        """Do work on the caller's thread; where the disk is full, once more with what could be freed."""
-        try:
-            work()
-        except StrataError as failure:
-            if not self._clear_up(failure) or not isinstance(failure, CapacityError):
+    def _attempt(self, work: Callable[[], object], *, settle: bool = False) -> None:
+        """Do work on the caller's thread, again as long as it lacks room and some more could be freed."""
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                work()
+            except CapacityError:
+                if not self._free_room(_no_pause, settle=settle) or not left:
+                    raise
+            except StrataError:
+                self._clear_up()
                 raise
-        else:
-            return
-        try:
-            work()
-        except StrataError as failure:
-            self._clear_up(failure)
-            raise
+            else:
+                return
 
-    def _clear_up(self, failure: StrataError) -> bool:
-        """Free what a failed run need not keep: the reserve if the disk is full, packs that were not committed."""
-        freed = isinstance(failure, CapacityError) and self._parts.reserve.give_back()
+    def _free_room(self, pause: Callable[[], None], *, settle: bool) -> bool:
+        """On a full disk: lend the reserve, then remove what was deleted; tell whether anything was freed."""
+        counters = self._parts.counters
+        with self._lock:
+            before = counters.total(COLLECTED) + counters.total(COMPACTIONS)
+            freed = self._parts.reserve.give_back()
+            self._clear_up()
+            try:
+                self._checkpoint.commit_known()
+                for step in (self.collection, self._compaction, self.collection):
+                    step.run(pause, settle=settle)
+            except (StrataError, StoppedError) as failure:
+                log.info("no more room could be made: %s", failure)
+                self._clear_up()
+            return freed or counters.total(COLLECTED) + counters.total(COMPACTIONS) > before
+
+    def _clear_up(self) -> None:
+        """Remove the packs of a run that failed before it committed them."""
         try:
             with self._lock:
-                return self.collection.remove_orphans() > 0 or freed
-        except StrataError as second:
-            log.warning("packs of a failed run stay until the next one: %s", second)
-            return freed
+                self.collection.remove_orphans()
+        except StrataError as failure:
+            log.warning("packs of a failed run stay until the next one: %s", failure)
 
     def _checkpoint_due(self) -> bool:
         dirty = self._parts.dirty
@@ -278,8 +292,10 @@ class Mover:
         # A tier that cannot be reached is expected trouble: its keys say so themselves, and the work is tried again.
         if not isinstance(failure, TierUnavailableError):
             self._failure = failure
-        if isinstance(failure, StrataError):
-            self._clear_up(failure)
+        if isinstance(failure, CapacityError):
+            self._free_room(self._pacer(), settle=False)
+        elif isinstance(failure, StrataError):
+            self._clear_up()
         self._retry_at = self._parts.clock.monotonic() + self._retry_delay
         self._retry_delay = min(2 * self._retry_delay, LONGEST_RETRY_SECONDS)
 

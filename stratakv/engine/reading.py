@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from stratakv.engine.codecs.base import Encoded
 from stratakv.engine.journal_format import Location
 from stratakv.engine.parts import STRIPES, Parts
-from stratakv.engine.records import ANYWHERE, IN_COLD, IN_HOT, TIERS, Place, encode_key
+from stratakv.engine.records import ANYWHERE, IN_COLD, IN_HOT, TIERS, Place, check_key, encode_key
 from stratakv.engine.shelf import PackGoneError, digest_of
 from stratakv.engine.single_flight import SingleFlight
 from stratakv.engine.telemetry import CORRUPTIONS, HITS, MISSES, READS
@@ -194,6 +194,7 @@ class Reader:
     def load(self, key: str) -> Value | None:
         """Read a key from journal or packs, and take it into RAM if the policies say so."""
         parts = self._parts
+        check_key(key)  # here and not before: what RAM holds has a good key
         for _ in range(RETRIES):
             stamp = parts.stamps[hash(key) % STRIPES], parts.removals
             state = self.live_state(key)

@@ -6,6 +6,7 @@ on disk are those of the files, RAM is what the tables hold with Python's own ov
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from stratakv.engine.labels import DEFAULT_NAME
@@ -16,6 +17,9 @@ from stratakv.engine.snapshot import SNAPSHOT_FILE
 if TYPE_CHECKING:
     from stratakv.engine.mover import Mover
     from stratakv.engine.parts import Parts
+
+TOUCHED_BYTES = 56 + 32 + 36
+"""A pair in `Parts.touched`, its boxed time and its key."""
 
 _NAMESPACES = """
 SELECT b.namespace, p.tier, sum(b.refs > 0), sum(b.refs), sum(b.size), sum(b.size * b.refs),
@@ -169,7 +173,9 @@ class Statistics:
             aids += file.stat().st_size if file.exists() else 0
         hot = parts.hot.usage
         other = (
-            parts.dirty.ram_bytes
+            parts.dirty.ram_bytes(parts.hot.entries)
+            + sys.getsizeof(parts.touched)
+            + TOUCHED_BYTES * len(parts.touched)
             + parts.shelf.ram_bytes
             + parts.dictionaries.ram_bytes()
             + (parts.bloom.ram_bytes if parts.bloom is not None else 0)

@@ -228,7 +228,8 @@ class _Run:
         try:
             return DiskView(self._path / "warm")
         except UNREADABLE as damage:
-            self._tell(Finding("pack", str(damage), TIERS[tier].value))
+            advice = "opening the store finds its packs again"
+            self._tell(Finding("pack", f"{damage}; {advice}", TIERS[tier].value))
             return MemoryBackend()
 
     def _find_orphans(self, backends: dict[int, Backend]) -> None:

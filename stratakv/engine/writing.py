@@ -13,10 +13,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from stratakv.engine.committing import Change, Committer
 from stratakv.engine.contents import Content, Contents
-from stratakv.engine.dirty import DirtyBlob
-from stratakv.engine.entries import BATCH, COUNT, NAMESPACE, ONE, encode_entry, encode_namespace
-from stratakv.engine.journal_format import Location
 from stratakv.engine.parts import STRIPES, Parts
 from stratakv.engine.reading import Reader, State
 from stratakv.engine.records import ANYWHERE, IN_HOT, TIER_NUMBERS, KeyRecord, check_key
@@ -47,15 +45,6 @@ class Written(NamedTuple):
     duplicate: bool
 
 
-class _Change(NamedTuple):
-    """One key's change, ready to be journaled."""
-
-    key: str
-    stored_key: bytes
-    record: KeyRecord
-    content: Content | None
-
-
 class Writer:
     """Writes to one store.
 
@@ -67,7 +56,8 @@ class Writer:
 
     def __init__(self, parts: Parts, journal: Journal, reader: Reader, relieve: Callable[[], None]) -> None:
         self._parts = parts
-        self._journal = journal
+        self._commit = Committer(parts, journal)
+        self.introduce = self._commit.introduce
         self._reader = reader
         self._relieve = relieve
         self._locks = [threading.RLock() for _ in range(STRIPES)]
@@ -125,7 +115,7 @@ class Writer:
                 record = KeyRecord(
                     0, content.digest, label.number, pinned, target, expires, written, extra, tombstone=False
                 )
-                self._commit_one(_Change(key, stored_key, record, content))
+                self._commit.one(Change(key, stored_key, record, content))
                 leased, content = content.leased, content._replace(leased=False)
         finally:
             if content.leased:
@@ -149,12 +139,12 @@ class Writer:
                 record = KeyRecord(
                     0, content.digest, label.number, ANYWHERE, ANYWHERE, expires, written, None, tombstone=False
                 )
-                changes.append((_Change(key, stored_key, record, content), value, label))
+                changes.append((Change(key, stored_key, record, content), value, label))
             if not changes:
                 return 0
             self._make_room()
             with self.all_locked(items):
-                self._commit_many([self._with_pin(*change) for change in changes])
+                self._commit.many([self._with_pin(*change) for change in changes])
         except BaseException:
             for content in contents:
                 if content.leased:
@@ -164,7 +154,7 @@ class Writer:
         self._count(DEDUP_HITS, sum(content.leased for content in contents))
         return len(changes)
 
-    def _with_pin(self, change: _Change, value: object, label: Label) -> _Change:
+    def _with_pin(self, change: Change, value: object, label: Label) -> Change:
         """Return a change that keeps its key's pin. The key's lock is held."""
         pinned = self._pin_of(change.key)
         content = change.content
@@ -190,7 +180,7 @@ class Writer:
             lived = state is not None and state.digest is not None and not self._reader.is_expired(state.expires)
             if state is None and not tombstone:
                 return False
-            self._commit_one(_Change(key, stored_key, self._gone(tombstone=tombstone), None))
+            self._commit.one(Change(key, stored_key, self._gone(tombstone=tombstone), None))
         if lived:
             self._count(DELETES, 1)
         return lived
@@ -208,7 +198,7 @@ class Writer:
             live = [key for key in unique if self._reader.live_state(key) is not None]
             if live:
                 gone = self._gone(tombstone=False)
-                self._commit_many([_Change(key, unique[key], gone, None) for key in live])
+                self._commit.many([Change(key, unique[key], gone, None) for key in live])
         self._count(DELETES, len(live))
         return len(live)
 
@@ -242,7 +232,7 @@ class Writer:
             digest = state.digest or b""
             content = Content(digest, encoded, leased=self.contents.lease(digest))
             try:
-                self._commit_one(_Change(key, stored_key, record, content), by_reference=True)
+                self._commit.one(Change(key, stored_key, record, content), by_reference=True)
             except BaseException:
                 if content.leased:
                     self.contents.release(digest)
@@ -282,76 +272,6 @@ class Writer:
             except CapacityError:
                 if not urgent:
                     raise
-
-    def introduce(self, number: int, name: str, salt: bytes) -> None:
-        """Journal a new namespace."""
-        self._journal.append(NAMESPACE, encode_namespace(number, name, salt), lambda *_: None)
-
-    def _commit_one(self, change: _Change, *, by_reference: bool = False) -> None:
-        content = change.content
-        payload = content.encoded if content is not None and not content.leased and not by_reference else None
-        parts = encode_entry(change.stored_key, change.record, change.record.namespace, payload)
-        start = len(parts[0])
-        size = start + (len(parts[1]) if payload is not None else 0)
-
-        def apply(sequence: int, segment: int, offset: int) -> None:
-            self._show(change, payload, sequence, segment, offset + start, size)
-
-        self._journal.append(ONE, parts, apply, urgent=content is None)
-
-    def _commit_many(self, changes: list[_Change]) -> None:
-        body = [COUNT.pack(len(changes))]
-        offset = COUNT.size
-        where = []
-        for change in changes:
-            content = change.content
-            payload = content.encoded if content is not None and not content.leased else None
-            entry = encode_entry(change.stored_key, change.record, change.record.namespace, payload)
-            where.append((change, payload, offset + len(entry[0])))
-            body += entry
-            offset += sum(map(len, entry))
-        if offset > self._dirty_bytes:
-            raise CapacityError(
-                f"the batch has {offset} bytes, more than storage.dirty_limit_mb takes at once: split it"
-            )
-        size = offset // len(changes)
-
-        def apply(sequence: int, segment: int, start: int) -> None:
-            for change, payload, position in where:
-                self._show(change, payload, sequence, segment, start + position, size)
-
-        self._journal.append(BATCH, body, apply, urgent=changes[0].content is None)
-
-    def _show(
-        self, change: _Change, payload: Encoded | None, sequence: int, segment: int, offset: int, size: int
-    ) -> None:
-        """Make a journaled change visible. Called in journal order, one at a time."""
-        parts = self._parts
-        key, content = change.key, change.content
-        record = KeyRecord._make((sequence, *change.record[1:]))
-        blob = None
-        if payload is not None:
-            location = Location(segment, offset, len(payload.payload))
-            blob = DirtyBlob(location, payload.codec, payload.dictionary, payload.size, record.namespace)
-        dirty = parts.dirty
-        with dirty.lock:
-            dirty.put(key, record, blob, size, parts.clock.monotonic())
-            if content is not None and content.leased:
-                dirty.release(content.digest)
-        stripe = hash(key) % STRIPES
-        parts.stamps[stripe] += 1
-        if record.pin:
-            parts.pins[key] = record.pin
-        elif parts.pins:
-            parts.pins.pop(key, None)
-        if content is None or content.encoded is None or record.pin > IN_HOT or record.target > IN_HOT:
-            if key in parts.hot.entries:
-                parts.hot.remove(key)
-            return
-        parts.hot.put(
-            key, content.digest, content.encoded, sequence, expires=record.expires, namespace=record.namespace,
-            used=parts.clock.monotonic(), extra=record.extra, pinned=record.pin == IN_HOT,
-        )  # fmt: skip
 
 
 def _target(tier: int) -> int:

@@ -1,12 +1,12 @@
 """`ForgetfulFiles`: a file layer that knows what would be left if the power failed now.
 
-It does everything for real, and remembers beside it what a medium is bound to keep: the content of each file at its
-last sync and the entries of each directory at its last sync. `image` builds that state in another directory, where the
-code under test can be opened. Nothing under the watched directory is changed by watching it.
+It does everything for real but syncing, which it only notes: it remembers what a medium is bound to keep, the content
+of each file at its last sync and the entries of each directory at its last sync. `image` builds that state in another
+directory, where the code under test can be opened. Nothing under the watched directory is changed by watching it.
 
 Invariant: what `image` leaves out was never promised. Where it is given a source of chance it keeps some of what was
 not synced, too, as a real medium does: entries independently of each other, an appended tail up to any byte,
-overwritten blocks one by one. Blocks of an appended tail are taken to arrive in order.
+overwritten blocks one by one. Blocks of an appended tail are taken to arrive in order, and a cut to happen at once.
 """
 
 from __future__ import annotations
@@ -63,13 +63,11 @@ class ForgetfulFiles(Files):
 
     def sync(self, descriptor: int) -> None:
         self.at_sync()
-        super().sync(descriptor)
         self._remember(f"/proc/self/fd/{descriptor}")
         self.at_sync()
 
     def sync_directory(self, path: Path) -> None:
         self.at_sync()
-        super().sync_directory(path)
         self.note_directory(path)
         self.at_sync()
 
@@ -164,6 +162,9 @@ def _mixed(seen: _Seen, chance: Callable[[], float]) -> bytes:
         return synced
     if now.startswith(synced):
         return now[: len(synced) + int(chance() * (len(now) - len(synced) + 1))]
+    if len(now) < len(synced):
+        # It was cut. That happens or does not; what was written behind the cut has blocks of its own.
+        return synced if chance() < 0.5 else now[: int(chance() * (len(now) + 1))]
     length = len(now) if chance() < 0.5 else len(synced)
     blocks = []
     for start in range(0, length, BLOCK_BYTES):

@@ -321,3 +321,12 @@ def test_damage_is_told_in_lines(store: Path, capsys: pytest.CaptureFixture[str]
     assert f"damaged block {pack.name} (cold)" in out
     assert "keys: 'cold'" in out
     assert "damaged in 1 places" in out
+
+
+def test_damaged_database_of_the_warm_tier_is_reported(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (store / "warm" / "cache.db").write_bytes(os.urandom(8192))
+    before = files(store)
+    code, told = verify(store, capsys)
+    assert code == 1
+    assert "finds its packs again" in told["damage"][0]["message"]
+    assert files(store) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +15,7 @@ from stratakv.engine.store import Store
 from stratakv.testing.forgetful import ForgetfulFiles
 from tests.crash.life import Model, Step, after, random_step, settings, take
 from tests.crash.soundness import check_contents, check_no_orphans, check_sums, leave
+from tests.crash.unsynced import open_unsynced
 
 if TYPE_CHECKING:
     import random
@@ -33,7 +35,6 @@ class _WatchedFile(apsw.VFSFile):
 
     def xSync(self, flags: int) -> None:
         self._files.at_sync()
-        super().xSync(flags)
         self._files.note_file(self._path)
         if self._syncs_directory:
             self._syncs_directory = False
@@ -151,7 +152,7 @@ class Rehearsal:
         """
         for number, image in enumerate(self.images):
             allowed = self.history[image.promised : image.begun + 1]
-            store = Store(settings(image.path, warm="directory"), clock=ManualClock(self._clock.now() + 60))
+            store = open_unsynced(settings(image.path, warm="directory"), ManualClock(self._clock.now() + 60))
             try:
                 check_sums(store)
                 found = check_contents(store, allowed)
@@ -161,6 +162,7 @@ class Rehearsal:
                     check_contents(store, [found])
             finally:
                 leave(store)
+            shutil.rmtree(image.path)
 
     def end(self) -> None:
         """Give everything back."""

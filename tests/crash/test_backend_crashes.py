@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from stratakv.backends import Backend, DirectoryBackend, DiskBackend
 from stratakv.clock import ManualClock
-from stratakv.engine.store import Store
 from stratakv.testing import CrashBackend, SimulatedCrash
 from stratakv.types import StorageTier
 from tests.crash.life import Model, Step, after, random_step, settings, take
 from tests.crash.soundness import check_contents, check_no_orphans, check_sums, leave
+from tests.crash.unsynced import UnsyncedFiles, open_unsynced
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from stratakv.engine.store import Store
 
 STEPS = 60
 
 
 def open_backend(kind: str, path: Path) -> Backend:
-    return DiskBackend(path) if kind == "disk" else DirectoryBackend(path)
+    return DiskBackend(path, files=UnsyncedFiles()) if kind == "disk" else DirectoryBackend(path, fsync=False)
 
 
 def open_store(folder: Path, warm: Backend, cold: Backend, clock: ManualClock) -> Store:
-    return Store(settings(folder / "store"), clock=clock, backends={StorageTier.WARM: warm, StorageTier.COLD: cold})
+    return open_unsynced(settings(folder / "store"), clock, {StorageTier.WARM: warm, StorageTier.COLD: cold})
 
 
 def die_at(folder: Path, tier: StorageTier, kind: str, call: str, at: int, when: str, seed: int) -> bool:
@@ -58,7 +61,7 @@ def die_at(folder: Path, tier: StorageTier, kind: str, call: str, at: int, when:
         return False
     for reopening in range(2):
         warm = open_backend(kind if tier is StorageTier.WARM else "directory", folder / "warm")
-        store = open_store(folder, warm, DirectoryBackend(folder / "cold"), clock)
+        store = open_store(folder, warm, open_backend("directory", folder / "cold"), clock)
         try:
             check_sums(store)
             model = check_contents(store, [model, after(model, step)] if not reopening else [model])
@@ -68,6 +71,7 @@ def die_at(folder: Path, tier: StorageTier, kind: str, call: str, at: int, when:
                 check_contents(store, [model])
         finally:
             leave(store)
+    shutil.rmtree(folder)
     return True
 
 

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stratakv.clock import ManualClock
-from stratakv.engine.store import Store
 from tests.crash.life import settings
 from tests.crash.soundness import check_no_orphans, check_sums, leave
+from tests.crash.unsynced import open_unsynced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from stratakv.engine.store import Store
 
 CALLS = ("C=x", "A=x", "B=x", "A=y", "del C")
 UPKEEP = ("-", "checkpoint", "collect", "settle")
@@ -57,7 +59,7 @@ def check_case(store: Store, name: str) -> None:
 
 def reopened(store: Store, path: Path, clock: ManualClock) -> Store:
     leave(store)
-    return Store(settings(path), clock=clock)
+    return open_unsynced(settings(path), clock)
 
 
 @pytest.mark.parametrize("upkeep", list(itertools.product(UPKEEP[:3], repeat=2)), ids="+".join)
@@ -65,7 +67,7 @@ def test_a_duplicate_outlives_its_carriers_in_every_order_of_upkeep(tmp_path: Pa
     """The first two gaps are fixed, the others take every kind of upkeep: 27 cases, half of them reopened."""
     path = tmp_path / "store"
     clock = ManualClock()
-    store = Store(settings(path), clock=clock)
+    store = open_unsynced(settings(path), clock)
     try:
         for number, rest in enumerate(itertools.product(UPKEEP[:3], repeat=3)):
             name = "-".join(rest)
@@ -97,11 +99,11 @@ def orders(number: int, seed: int) -> Iterator[tuple[tuple[str, ...], tuple[str,
         yield tuple(calls), tuple(chance.choices(UPKEEP, k=len(calls)))
 
 
-def check_killed_everywhere(folder: Path, calls: Sequence[str], upkeep: Sequence[str]) -> int:
+def check_killed_everywhere(folder: Path, calls: Sequence[str], upkeep: Sequence[str], warm: str) -> int:
     """Copy the directory, as a kill would leave it, at every step of the background; return how many were checked."""
     folder.mkdir()
     clock = ManualClock()
-    store = Store(settings(folder / "store"), clock=clock)
+    store = open_unsynced(settings(folder / "store", warm=warm), clock)
     wanted: dict[str, str] = {}
     images: list[tuple[Path, dict[str, str]]] = []
 
@@ -125,7 +127,7 @@ def check_killed_everywhere(folder: Path, calls: Sequence[str], upkeep: Sequence
     finally:
         leave(store)
     for image, expected in images:
-        store = Store(settings(image), clock=clock)
+        store = open_unsynced(settings(image, warm=warm), clock)
         try:
             assert store.get_many(["n:A", "n:B", "n:C"]) == expected
             check_sums(store)
@@ -145,16 +147,16 @@ def test_a_duplicate_outlives_a_kill_at_every_step_of_the_order_in_the_issue(tmp
             ("settle", "-", "checkpoint", "settle", "settle"),
         ]
     ):
-        assert check_killed_everywhere(tmp_path / str(number), CALLS, upkeep) > len(CALLS)
+        assert check_killed_everywhere(tmp_path / str(number), CALLS, upkeep, "directory") > len(CALLS)
 
 
 def test_a_duplicate_outlives_a_kill_at_every_step_of_some_orders(tmp_path: Path) -> None:
     for number, (calls, upkeep) in enumerate(orders(3, seed=1)):
-        check_killed_everywhere(tmp_path / str(number), calls, upkeep)
+        check_killed_everywhere(tmp_path / str(number), calls, upkeep, ("disk", "directory")[number % 2])
 
 
 @pytest.mark.stress
 def test_a_duplicate_outlives_a_kill_at_every_step_of_many_orders(tmp_path: Path) -> None:
     total = int(os.environ.get("STRATAKV_STRESS_ROUNDS", "200"))
     for number, (calls, upkeep) in enumerate(orders(total, seed=2)):
-        check_killed_everywhere(tmp_path / str(number), calls, upkeep)
+        check_killed_everywhere(tmp_path / str(number), calls, upkeep, ("disk", "directory")[number % 2])

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stratakv.clock import ManualClock
-from stratakv.engine.store import Store
 from tests.crash.life import POINTS, Model, Step, after, settings
 from tests.crash.soundness import check_contents, check_no_orphans, check_sums, leave
+from tests.crash.unsynced import open_unsynced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from stratakv.engine.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 START = 1_700_000_000
@@ -75,7 +77,7 @@ class Life:
     def open(self) -> Store:
         self._wall += 3600
         wall = time.time() if self._clock == "real" else self._wall
-        return Store(settings(self.path), clock=ManualClock(wall))
+        return open_unsynced(settings(self.path), ManualClock(wall))
 
     def check(self) -> None:
         """Reopen several times, mostly without a proper end; the last owner settles."""

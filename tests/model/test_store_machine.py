@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,9 +16,12 @@ from stratakv.clock import ManualClock
 from stratakv.engine.records import IN_COLD, IN_HOT, IN_WARM, TIER_NUMBERS
 from stratakv.errors import CapacityError
 from tests.engine.value_strategies import ENUMS, same, values
+from tests.model.places import fresh_directory
 from tests.model.reference import Reference
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stratakv.engine.store import Store
 
 KEYS = st.sampled_from(["a", "a:1", "a:2", "b", "m:\u00fc", "\ud800x"])
@@ -69,7 +70,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.root = Path(tempfile.mkdtemp(prefix="store-machine-"))
+        self.root = fresh_directory()
         self.lives = 0
         self.clock = ManualClock()
         self.model = Reference(int(self.clock.now() * 1000))

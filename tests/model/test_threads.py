@@ -7,6 +7,7 @@ import random
 import shutil
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -145,13 +146,13 @@ def run_clients(path: Path, durability: str, *, seed: int, calls: int) -> Record
     finished = threading.Lock()
     for number in range(callers):
         client = Client(memory, recorder, number, seed)
-        crew.add(lambda client=client: call(client))  # type: ignore[misc]  # mypy infers no type for a bound default
+        crew.add(partial(call, client))
     crew.add(disturb)
     crew.run()
     memory.shutdown()
     with OptimizationMiddleware(config=busy(path, durability)) as again:
         for key in KEYS:
-            recorder.run(key, "get", None, lambda key=key: again.retrieve(key, ABSENT))  # type: ignore[misc]  # as above
+            recorder.run(key, "get", None, partial(again.retrieve, key, ABSENT))
     return recorder
 
 
@@ -163,8 +164,8 @@ def check_histories(recorder: Recorder) -> None:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("durability", ["process", "sync"])
 def test_histories_of_overlapping_keys_are_linearisable(tmp_path: Path, durability: str) -> None:
-    recorder = run_clients(tmp_path / "store", durability, seed=1, calls=150)
-    assert sum(map(len, recorder.histories.values())) > 8 * 150
+    recorder = run_clients(tmp_path / "store", durability, seed=1, calls=1000)
+    assert sum(map(len, recorder.histories.values())) > 8 * 1000
     check_histories(recorder)
 
 
@@ -186,11 +187,11 @@ def test_batches_of_many_threads_end_whole(tmp_path: Path) -> None:
 
     def write(writer: int) -> None:
         for turn in range(30):
-            memory.store_many({key: (writer, turn, PADDING) for key in keys})
+            memory.store_many(dict.fromkeys(keys, (writer, turn, PADDING)))
 
     for writer in range(8):
-        crew.add(lambda writer=writer: write(writer))  # type: ignore[misc]  # mypy infers no type for a bound default
-    crew.add(lambda: [memory.maintain(settle=True) for _ in range(5)] and None)  # type: ignore[func-returns-value]  # no result
+        crew.add(partial(write, writer))
+    crew.add(partial(memory.maintain, settle=True))
     crew.run()
     assert len(set(memory.retrieve_many(keys).values())) == 1
     memory.shutdown()
@@ -225,9 +226,14 @@ def test_many_readers_of_one_cold_value_get_it(tmp_path: Path) -> None:
     value = ("cold", PADDING)
     memory.store("k", value)
     memory.maintain(settle=True)
-    crew, found = Crew(), []
+    crew = Crew()
+    found: list[object] = []
+
+    def read() -> None:
+        found.extend(memory.retrieve("k") for _ in range(50))
+
     for _ in range(8):
-        crew.add(lambda: [found.append(memory.retrieve("k")) for _ in range(50)] and None)  # type: ignore[func-returns-value]  # no result
+        crew.add(read)
     crew.run()
     memory.shutdown()
     assert found == [value] * 400
@@ -236,10 +242,15 @@ def test_many_readers_of_one_cold_value_get_it(tmp_path: Path) -> None:
 def test_one_of_many_adds_wins(tmp_path: Path) -> None:
     memory = OptimizationMiddleware(config=busy(tmp_path))
     for turn in range(40):
-        key, crew, won = f"k{turn}", Crew(), []
+        crew = Crew()
+        won: list[int] = []
+
+        def add(number: int, key: str = f"k{turn}", won: list[int] = won) -> None:
+            if memory.add(key, number):
+                won.append(number)
+
         for number in range(8):
-            crew.add(lambda number=number: won.append(number) if memory.add(key, number) else None)  # type: ignore[misc]  # as above
+            crew.add(partial(add, number))
         crew.run()
-        assert len(won) == 1
-        assert memory[key] == won[0]
+        assert won == [memory[f"k{turn}"]]
     memory.shutdown()

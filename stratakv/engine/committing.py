@@ -1,0 +1,129 @@
+"""Committing: a change becomes a journal record, and is shown once the record stands.
+
+Owns what "visible" means: dirty table, stamps, pins and hot table change together, in journal order. Decides nothing
+about values or keys; the caller holds the keys' locks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from stratakv.engine.dirty import DirtyBlob
+from stratakv.engine.entries import BATCH, COUNT, NAMESPACE, ONE, encode_entry, encode_namespace
+from stratakv.engine.journal_format import Location
+from stratakv.engine.parts import STRIPES, Parts
+from stratakv.engine.records import IN_HOT, KeyRecord
+from stratakv.errors import CapacityError
+
+if TYPE_CHECKING:
+    from stratakv.engine.codecs.base import Encoded
+    from stratakv.engine.contents import Content
+    from stratakv.engine.journal import Journal
+
+
+class Change(NamedTuple):
+    """One key's change, ready to be journaled.
+
+    Attributes:
+        key: The key.
+        stored_key: The key as it stands on disk.
+        record: Its new state; the version comes with the journal record.
+        content: What it holds now; None for a deletion.
+    """
+
+    key: str
+    stored_key: bytes
+    record: KeyRecord
+    content: Content | None
+
+
+class Committer:
+    """The only writer of the journal of one store."""
+
+    def __init__(self, parts: Parts, journal: Journal) -> None:
+        self._parts = parts
+        self._append = journal.append
+        self._dirty = parts.dirty
+        self._hot = parts.hot
+        self._stamps = parts.stamps
+        self._monotonic = parts.clock.monotonic
+        self._most_bytes = int(parts.config.storage.dirty_limit_mb * 1024 * 1024)
+
+    def introduce(self, number: int, name: str, salt: bytes) -> None:
+        """Journal a new namespace."""
+        self._append(NAMESPACE, encode_namespace(number, name, salt), lambda *_: None)
+
+    def one(self, change: Change, *, by_reference: bool = False) -> None:
+        """Commit one change; with `by_reference` its payload stays where it is."""
+        content = change.content
+        payload = content.encoded if content is not None and not content.leased and not by_reference else None
+        entry = encode_entry(change.stored_key, change.record, change.record.namespace, payload)
+        start = len(entry[0])
+        size = start + (len(entry[1]) if payload is not None else 0)
+
+        def apply(sequence: int, segment: int, offset: int) -> None:
+            self._show(change, payload, sequence, segment, offset + start, size)
+
+        self._append(ONE, entry, apply, urgent=content is None)
+
+    def many(self, changes: list[Change]) -> None:
+        """Commit changes in one record: all or none.
+
+        Raises:
+            CapacityError: They are more than the dirty table takes at once.
+        """
+        body = [COUNT.pack(len(changes))]
+        offset = COUNT.size
+        where = []
+        for change in changes:
+            content = change.content
+            payload = content.encoded if content is not None and not content.leased else None
+            entry = encode_entry(change.stored_key, change.record, change.record.namespace, payload)
+            where.append((change, payload, offset + len(entry[0])))
+            body += entry
+            offset += sum(map(len, entry))
+        if offset > self._most_bytes:
+            raise CapacityError(
+                f"the batch has {offset} bytes, more than storage.dirty_limit_mb takes at once: split it"
+            )
+        size = offset // len(changes)
+
+        def apply(sequence: int, segment: int, start: int) -> None:
+            for change, payload, position in where:
+                self._show(change, payload, sequence, segment, start + position, size)
+
+        self._append(BATCH, body, apply, urgent=changes[0].content is None)
+
+    def _show(
+        self, change: Change, payload: Encoded | None, sequence: int, segment: int, offset: int, size: int
+    ) -> None:
+        """Make a journaled change visible. Called in journal order, one at a time."""
+        key, _, record, content = change
+        record = KeyRecord._make((sequence, *record[1:]))
+        blob = None
+        if payload is not None:
+            location = Location(segment, offset, len(payload.payload))
+            blob = DirtyBlob(location, payload.codec, payload.dictionary, payload.size, record.namespace)
+        now = self._monotonic()
+        dirty = self._dirty
+        with dirty.lock:
+            dirty.put(key, record, blob, size, now)
+            if content is not None and content.leased:
+                dirty.release(content.digest)
+        self._stamps[hash(key) % STRIPES] += 1
+        self._note_pin(key, record.pin)
+        if content is None or content.encoded is None or record.pin > IN_HOT or record.target > IN_HOT:
+            if key in self._hot.entries:
+                self._hot.remove(key)
+            return
+        self._hot.put(
+            key, content.digest, content.encoded, sequence, expires=record.expires, namespace=record.namespace,
+            used=now, extra=record.extra, pinned=record.pin == IN_HOT,
+        )  # fmt: skip
+
+    def _note_pin(self, key: str, pin: int) -> None:
+        pins = self._parts.pins
+        if pin:
+            pins[key] = pin
+        elif pins:
+            pins.pop(key, None)

@@ -1,0 +1,168 @@
+"""Statistics against the world: bytes on disk against the files, bytes of RAM against tracemalloc."""
+
+from __future__ import annotations
+
+import gc
+import random
+import tracemalloc
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from stratakv import ManualClock, OptimizationConfig, OptimizationMiddleware
+from tests.limits.full_disks import used_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RECORDS = 20_000
+ALLOWED_BYTES = 64 * 1024
+
+
+def open_store(path: Path, **settings: object) -> OptimizationMiddleware:
+    config = OptimizationConfig(storage={"path": str(path)}, **settings)  # type: ignore[arg-type]
+    return OptimizationMiddleware(config=config, clock=ManualClock())
+
+
+def assert_disk_is_true(memory: OptimizationMiddleware, path: Path, when: str) -> None:
+    said = memory.get_statistics()["storage"]["disk_bytes"]
+    measured = used_bytes(path)
+    assert abs(said - measured) <= max(0.02 * measured, ALLOWED_BYTES), f"{when}: said {said}, files have {measured}"
+
+
+@pytest.mark.parametrize("warm", ["disk", "directory"])
+def test_disk_bytes_are_those_of_the_files(tmp_path: Path, warm: str) -> None:
+    path = tmp_path / "store"
+    chance = random.Random(1)
+    settings: dict[str, object] = {"tiered_storage": {"warm": {"backend": warm}}}
+    with open_store(path, **settings) as memory:
+        assert_disk_is_true(memory, path, "empty")
+        for number in range(3000):
+            memory[f"key {number}"] = {"number": number, "text": f"record {number} " * 10, "raw": chance.randbytes(60)}
+        memory["array"] = np.random.default_rng(1).normal(size=50_000)
+        memory.flush()
+        assert_disk_is_true(memory, path, "dirty")
+        memory.maintain()
+        assert_disk_is_true(memory, path, "maintained")
+        for number in range(0, 3000, 2):
+            memory[f"key {number}"] = {"number": number, "again": chance.randbytes(100)}
+        memory.delete_many([f"key {number}" for number in range(0, 3000, 3)])
+        memory.maintain()
+        assert_disk_is_true(memory, path, "overwritten and deleted")
+        memory.maintain(settle=True)
+        assert_disk_is_true(memory, path, "settled")
+    for _ in range(2):
+        with open_store(path, **settings) as memory:
+            assert_disk_is_true(memory, path, "reopened")
+            for number in range(1, 3000, 300):
+                memory.retrieve(f"key {number}")
+            memory.maintain(settle=True)
+            assert_disk_is_true(memory, path, "settled again")
+
+
+def test_sections_add_up_and_tiers_hold_what_they_say(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    with open_store(path) as memory:
+        for number in range(500):
+            memory[f"key {number}"] = random.Random(number).randbytes(1000)
+            memory[f"copy {number}"] = random.Random(number).randbytes(1000)
+        memory.maintain(settle=True)
+        statistics = memory.get_statistics()
+        storage, tiers = statistics["storage"], statistics["tiered_storage"]
+        assert abs(storage["cold_bytes"] - used_bytes(path / "cold")) <= 4096
+        assert storage["cold_bytes"] == tiers["cold_usage_bytes"] >= 500_000
+        assert abs(storage["warm_bytes"] - used_bytes(path / "warm")) <= ALLOWED_BYTES
+        assert abs(storage["journal_bytes"] - used_bytes(path / "journal")) <= 4096
+        dedup = statistics["deduplication"]
+        assert (dedup["unique_contents"], dedup["total_references"]) == (500, 1000)
+        assert dedup["dedup_ratio"] == pytest.approx(0.5)
+        assert dedup["dedup_hits"] == 500
+        assert statistics["middleware"]["total_writes"] == 1000
+        overall = statistics["overall"]
+        held = storage["ram_bytes"] + storage["catalog_cache_bytes"] + storage["disk_bytes"]
+        assert overall["memory_reduction_percent"] == pytest.approx(100 * (1 - held / overall["plaintext_bytes"]), abs=1)
+
+
+def record(number: int) -> dict[str, object]:
+    chance = random.Random(number)
+    return {
+        "id": number,
+        "user": f"user {chance.randrange(1000)}",
+        "text": " ".join(chance.choice(WORDS) for _ in range(60)),
+        "scores": [chance.random() for _ in range(8)],
+    }
+
+
+WORDS = [f"word{number}" for number in range(500)]
+
+
+RECORD_LIST = [record(number) for number in range(RECORDS)]
+
+
+def growth_and_claim(path: Path, fill: object, **settings: object) -> tuple[int, int]:
+    """Return (bytes by which tracemalloc grew, bytes by which the statistics' RAM grew) while `fill` worked."""
+    with open_store(path, **settings) as memory:
+        memory["warm up"] = "value"
+        memory.retrieve("warm up")
+        memory.maintain()
+        memory.delete("warm up")
+        memory.maintain(settle=True)
+        memory.get_statistics()
+        gc.collect()
+        tracemalloc.start()
+        try:
+            said = memory.get_statistics()["storage"]["ram_bytes"]
+            gc.collect()
+            before = tracemalloc.get_traced_memory()[0]
+            fill(memory)  # type: ignore[operator]
+            gc.collect()
+            measured = tracemalloc.get_traced_memory()[0] - before
+            claimed = memory.get_statistics()["storage"]["ram_bytes"] - said
+        finally:
+            tracemalloc.stop()
+    return measured, claimed
+
+
+def dirty_and_hot(memory: OptimizationMiddleware) -> None:
+    for number, value in enumerate(RECORD_LIST):
+        memory[f"record:{number:08d}"] = value
+
+
+def hot_only(memory: OptimizationMiddleware) -> None:
+    dirty_and_hot(memory)
+    memory.maintain()
+
+
+def dirty_only(memory: OptimizationMiddleware) -> None:
+    dirty_and_hot(memory)
+    for key in list(memory.tiered_storage._store.parts.hot.entries):
+        memory.tiered_storage._store.parts.hot.remove(key)
+
+
+def hot_with_shared_contents(memory: OptimizationMiddleware) -> None:
+    for number in range(RECORDS):
+        memory[f"record:{number:08d}"] = RECORD_LIST[number % 1000]
+    memory.maintain()
+
+
+def read_from_below(memory: OptimizationMiddleware) -> None:
+    hot_only(memory)
+    memory.maintain(settle=True)
+    for number in range(0, RECORDS, 7):
+        memory.retrieve(f"record:{number:08d}")
+
+
+FILLS = [dirty_and_hot, hot_only, dirty_only, hot_with_shared_contents, read_from_below]
+
+
+@pytest.mark.parametrize("fill", FILLS, ids=lambda fill: fill.__name__)
+def test_ram_bytes_are_within_ten_percent_of_tracemalloc(tmp_path: Path, fill: object) -> None:
+    measured, claimed = growth_and_claim(tmp_path / "store", fill)
+    assert abs(claimed - measured) <= 0.1 * measured, f"claimed {claimed}, measured {measured}"
+
+
+@pytest.mark.parametrize("policy", ["lfu", "fifo"])
+def test_every_eviction_policy_counts_its_own_bytes(tmp_path: Path, policy: str) -> None:
+    measured, claimed = growth_and_claim(tmp_path / "store", hot_only, tiered_storage={"eviction_policy": policy})
+    assert abs(claimed - measured) <= 0.1 * measured, f"claimed {claimed}, measured {measured}"
