@@ -177,6 +177,8 @@ class ObjectRows(diskcache.Cache):  # type: ignore[misc]  # diskcache has no typ
     def __init__(self, directory: str, timeout: float, files: Files) -> None:
         self._leases: weakref.WeakSet[_Lease] = weakref.WeakSet()
         self._writing = threading.RLock()
+        # SQLite would make it readable to everyone; its -wal and -shm take the mode over.
+        os.close(os.open(os.path.join(directory, DBNAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         super().__init__(directory, timeout=timeout, disk=ValueFiles, **SETTINGS)
         self._disk.files = files
 

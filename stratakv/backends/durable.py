@@ -6,6 +6,7 @@ function that raises leaves no file behind.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from stratakv.files import Files
 
 _EFFECTIVE = os.access in os.supports_effective_ids
+_NO_PLACE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENAMETOOLONG})
 
 
 def private_directory(path: str | os.PathLike[str], files: Files) -> Path:
@@ -47,6 +49,8 @@ def private_directory(path: str | os.PathLike[str], files: Files) -> Path:
             make_folder(folder)
             files.sync_directory(folder.parent)
         except OSError as error:
+            if error.errno in _NO_PLACE:
+                raise ConfigurationError(f"{folder} cannot be made: give another path ({error})") from error
             raise translate(error, f"make the directory {folder}", existing) from error
     return place
 

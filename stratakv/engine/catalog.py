@@ -58,10 +58,13 @@ class Catalog:
     Args:
         path: The SQLite file.
         vfs: The SQLite file layer to use instead of the checksumming one.
+        keep_log: Leave a write-ahead log that is there as it is, for whoever only reads.
     """
 
-    def __init__(self, path: Path, *, vfs: str | None = None) -> None:
+    def __init__(self, path: Path, *, vfs: str | None = None, keep_log: bool = False) -> None:
         self.path = path
+        log = path.with_name(path.name + "-wal")
+        keep_log = keep_log and log.exists() and log.stat().st_size > 0
         self._vfs = vfs
         self._closed = False
         self._writer_lock = threading.Lock()
@@ -69,6 +72,7 @@ class Catalog:
         self._reader_count = 0
         self._writer = open_connection(path, create=True, vfs=vfs)
         try:
+            self._writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(keep_log))
             self._initialise()
             self._displaced: dict[bytes, int] = dict(self._rows("SELECT digest, id FROM displaced"))
             self.live_keys = int(self.meta("live_keys", 0))
@@ -95,6 +99,10 @@ class Catalog:
                 raise ClosedError("the store is closed") from None
             connection = open_connection(self.path, create=False, vfs=self._vfs)
             self._reader_count += 1
+        return self._use(connection, query)
+
+    def _use(self, connection: apsw.Connection, query: Callable[[apsw.Connection], T]) -> T:
+        """Run a query on a connection taken out of the pool, and put it back."""
         try:
             return query(connection)
         except apsw.Error as failure:
@@ -294,10 +302,20 @@ class Catalog:
 
     @property
     def ram_bytes(self) -> int:
-        """Bytes of page cache held by all connections."""
+        """Bytes of page cache held by the idle connections; one that is at work in another thread cannot be asked."""
         used = 0
-        for connection in [self._writer, *self._readers]:
-            used += connection.status(apsw.SQLITE_DBSTATUS_CACHE_USED)[0]
+        if self._writer_lock.acquire(blocking=False):
+            try:
+                if not self._closed:
+                    used += _cache_bytes(self._writer)
+            finally:
+                self._writer_lock.release()
+        for _ in range(len(self._readers)):
+            try:
+                connection = self._readers.pop(0)
+            except IndexError:
+                break
+            used += self._use(connection, _cache_bytes)
         return min(used, CACHE_KIB * 1024 * (1 + self._reader_count))
 
     def close(self) -> None:
@@ -320,3 +338,7 @@ def _prefix_end(prefix: bytes) -> bytes | None:
     """Return the least byte string above all that begin with `prefix`; None where there is none."""
     stripped = prefix.rstrip(b"\xff")
     return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else None
+
+
+def _cache_bytes(connection: apsw.Connection) -> int:
+    return int(connection.status(apsw.SQLITE_DBSTATUS_CACHE_USED)[0])

@@ -98,7 +98,9 @@ def open_connection(path: Path, *, create: bool, vfs: str | None = None) -> apsw
                 connection.reserve_bytes("main", 8)
                 connection.execute("PRAGMA page_size=4096")
             connection.set_busy_timeout(BUSY_MILLISECONDS)
-            connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON")
+            # Fetched, because statements behind one that returns a row run only when its rows are read.
+            settings = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON"
+            connection.execute(settings).fetchall()
             connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA journal_size_limit=1048576")
             if not fresh:
                 _check_version(connection, path)

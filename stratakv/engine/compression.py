@@ -286,6 +286,8 @@ class CompressionEngine:
         return self._book.decode(dictionary, encoded.payload, encoded.size)
 
     def _available(self, strategy: CompressionStrategy) -> CompressionStrategy:
+        if not isinstance(strategy, CompressionStrategy):
+            raise ConfigurationError(f"a strategy is a CompressionStrategy, not {strategy!r:.60}")
         if strategy is not CompressionStrategy.ADAPTIVE and strategy not in self._codecs:
             names = ", ".join(known.name for known in (*self._codecs, CompressionStrategy.ADAPTIVE))
             raise ConfigurationError(

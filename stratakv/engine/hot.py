@@ -127,9 +127,9 @@ class HotTable:
     ) -> bool:
         """Take a key in, or replace its entry, and evict others until the budget holds.
 
-        The entry itself is never evicted by its own write. An entry larger than the whole budget is not taken, and
-        evicts nobody. `unless` is asked under the lock: where it says True nothing is done, because what is offered
-        may be old. Returns whether it is in RAM now.
+        The entry itself is never evicted by its own write. An entry larger than what pins leave of the budget is not
+        taken, and evicts nobody. `unless` is asked under the lock: where it says True nothing is done, because what is
+        offered may be old. Returns whether it is in RAM now.
         """
         with self.lock:
             if unless is not None and unless():
@@ -140,9 +140,8 @@ class HotTable:
                 blob = HotBlob(digest, encoded)
             own = _entry_bytes(key, extra)
             size = own + blob.ram_bytes
-            if pinned and size > self._room_for_pin(key):
-                pinned = False  # it was pinned while the capacity was larger
-            if size > self.capacity and not pinned:
+            # A pin can be too large here too: it was made while the capacity was larger.
+            if size + self._pinned_bytes > self.capacity and size > self._room_for_pin(key):
                 self._remove(key)
                 return False
             previous = self.entries.get(key)

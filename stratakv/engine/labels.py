@@ -84,7 +84,7 @@ class Labels:
             name = self._namespaces.match(key)
             if name is None:
                 return self._default
-        label = self._by_name.get(name)
+        label = self._by_name.get(name) if type(name) is str else None
         return label if label is not None else self._new(name)
 
     def _new(self, name: str) -> Label:

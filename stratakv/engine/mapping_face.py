@@ -105,9 +105,8 @@ class MappingFace(MutableMapping[str, Any]):
             return value
         if keywords:
             raise TypeError(f"pop() takes no keyword {next(iter(keywords))!r}")
-        value = self.retrieve(key, MISSING)
+        value = self._working().take(key)
         if value is not MISSING:
-            self._working().delete(key)
             return value
         if default is MISSING:
             raise KeyError(key)
@@ -140,6 +139,15 @@ class MappingFace(MutableMapping[str, Any]):
         if prefix:
             return self._working().keys(prefix)
         return super().keys()
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove some key and return it with its value; KeyError where there is none."""
+        mode = self._working()
+        for key in mode.keys(""):
+            value = mode.take(key)
+            if value is not MISSING:  # nobody else was faster
+                return key, value
+        raise KeyError("popitem(): there are no keys")
 
     def clear(self) -> None:
         """Delete all keys."""

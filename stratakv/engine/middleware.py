@@ -64,6 +64,9 @@ class OptimizationMiddleware(MappingFace):
     ) -> None:
         self._mode: Mode | None = None
         self._snapshot: dict[str, Any] | None = None
+        self._compression: CompressionEngine | None = None
+        self._tiers: TieredStorageManager | None = None
+        self._dedup: DeduplicationEngine | None = None
         self.config, configured = _configuration(config, config_path, path)
         self._engine = None if wrapped_engine is None else recognise(wrapped_engine)
         enabled = self.config.is_enabled(wrapped_engine is not None, configured)
@@ -83,10 +86,11 @@ class OptimizationMiddleware(MappingFace):
             return
         self._get = self._mode.get
         store = self._mode.store
-        self._compression = store.parts.compression if store is not None else None
-        copies = isinstance(self._mode, WriteThrough)
-        self._tiers = TieredStorageManager(store=store, copies=copies) if store is not None else None
-        self._dedup = DeduplicationEngine(store=store, copies=copies) if store is not None else None
+        if store is not None:
+            copies = isinstance(self._mode, WriteThrough)
+            self._compression = store.parts.compression
+            self._tiers = TieredStorageManager(store=store, copies=copies)
+            self._dedup = DeduplicationEngine(store=store, copies=copies)
 
     # -- the fixed verbs -------------------------------------------------------------------------------------
 

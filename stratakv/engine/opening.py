@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stratakv.backends.directory import DirectoryBackend
-from stratakv.backends.disk import DiskBackend
+from stratakv.backends.views import DirectoryView, DiskView
 from stratakv.config import Namespaces, OptimizationConfig
 from stratakv.engine.catalog import Catalog
 from stratakv.engine.catalog_schema import FORMAT_VERSION
@@ -122,13 +122,13 @@ def _assemble(
     if not (path / CATALOG_FILE).exists() or not (path / CATALOG_FILE).stat().st_size:
         _refuse_lost_catalog(path)
     (path / JOURNAL_DIRECTORY).mkdir(mode=0o700, exist_ok=True)
-    catalog = Catalog(path / CATALOG_FILE, vfs=catalog_vfs)
+    catalog = Catalog(path / CATALOG_FILE, vfs=catalog_vfs, keep_log=read_only)
     opened: list[Backend] = []
     try:
         store_id, epoch = _identity(catalog, clock, read_only=read_only)
         tiers = {
             IN_WARM: backends.get(StorageTier.WARM) or _warm_backend(config, catalog, files, read_only=read_only),
-            IN_COLD: backends.get(StorageTier.COLD) or _cold_backend(config, path, files),
+            IN_COLD: backends.get(StorageTier.COLD) or _cold_backend(config, path, files, read_only=read_only),
         }
         opened = list(tiers.values())
         book = DictionaryBook(dictionary_bytes=config.compression.dictionary_kb * 1024)
@@ -218,17 +218,18 @@ def _identity(catalog: Catalog, clock: Clock, *, read_only: bool) -> tuple[bytes
 def _warm_backend(config: OptimizationConfig, catalog: Catalog, files: Files, *, read_only: bool) -> Backend:
     directory = catalog.path.with_name("warm")
     if config.tiered_storage.warm.backend == "directory":
-        return DirectoryBackend(directory, files=files)
+        return DirectoryView(directory) if read_only else DirectoryBackend(directory, files=files)
     if read_only:
-        return DiskBackend(directory, files=files, scrub=False)
+        return DiskView(directory)
     return open_warm(directory, files, catalog.packs("tier = ?", (IN_WARM,)))
 
 
-def _cold_backend(config: OptimizationConfig, path: Path, files: Files) -> Backend:
+def _cold_backend(config: OptimizationConfig, path: Path, files: Files, *, read_only: bool) -> Backend:
     cold = config.tiered_storage.cold
     if cold.backend == "s3":
         raise ConfigurationError("tiered_storage.cold.backend: s3 is not available in this version; use directory")
-    return DirectoryBackend(Path(cold.path).expanduser() if cold.path else path / "cold", files=files)
+    directory = Path(cold.path).expanduser() if cold.path else path / "cold"
+    return DirectoryView(directory) if read_only else DirectoryBackend(directory, files=files)
 
 
 def _recover(parts: Parts) -> None:

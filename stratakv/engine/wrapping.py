@@ -11,7 +11,7 @@ import inspect
 import io
 from abc import ABC, abstractmethod
 from collections import UserDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import ormsgpack
@@ -291,9 +291,10 @@ def recognise(engine: object) -> Engine:
     for read, write in (("retrieve", "store"), ("get", "set")):
         if all(callable(getattr(engine, name, None)) for name in (read, write, "delete")):
             return VerbEngine(engine, read, write)
-    if isinstance(engine, Mapping) or all(
-        hasattr(kind, name) for name in ("__getitem__", "__setitem__", "__delitem__", "__contains__", "__iter__")
-    ):
+    verbs = ("__getitem__", "__setitem__", "__delitem__", "__contains__", "__iter__")
+    # A list has all of these, but its keys are places.
+    mapped = not isinstance(engine, Sequence) and all(hasattr(kind, name) for name in verbs)
+    if isinstance(engine, Mapping) or mapped:
         if not hasattr(kind, "__setitem__"):
             raise ConfigurationError(f"{kind.__name__} is a read-only mapping: wrap one that can be written")
         return MappingEngine(engine)

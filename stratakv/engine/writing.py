@@ -71,6 +71,7 @@ class Writer:
 
     def locked(self, key: str) -> threading.RLock:
         """Return the lock that serialises changes of a key; re-entrant."""
+        check_key(key)
         return self._locks[hash(key) % STRIPES]
 
     @contextlib.contextmanager

@@ -126,14 +126,13 @@ def test_pins_beyond_the_hot_capacity_raise_and_change_nothing(tmp_path: Path) -
     chance = random.Random(1)
     capacity = 256 * 1024
     with open_store(tmp_path / "store", tiered_storage={"hot_capacity_mb": 0.25}) as memory:
-        pinned = []
         memory["free"] = chance.randbytes(30_000)
+        pinned = [f"pin {number}" for number in range(12)]
+        for key in pinned:
+            memory.store(key, chance.randbytes(20_000), pin=True)
+        refused = "pin 12"
         with pytest.raises(CapacityError, match="hot_capacity_mb"):
-            for number in range(100):
-                memory.store(f"pin {number}", chance.randbytes(20_000), pin=True)
-                pinned.append(f"pin {number}")
-        assert 8 <= len(pinned) <= 12
-        refused = f"pin {len(pinned)}"
+            memory.store(refused, chance.randbytes(20_000), pin=True)
         assert refused not in memory
         usage = memory.get_statistics()["tiered_storage"]["hot_usage_bytes"]
         assert usage <= capacity
@@ -152,8 +151,7 @@ def test_pins_beyond_the_hot_capacity_raise_and_change_nothing(tmp_path: Path) -
         for key in [*pinned[1:], refused]:
             assert len(memory[key]) == 20_000
         with pytest.raises(CapacityError):
-            for number in range(100):
-                memory.store(f"more {number}", chance.randbytes(20_000), pin=True)
+            memory.store("one more", chance.randbytes(20_000), pin=True)
         assert memory.get_statistics()["tiered_storage"]["hot_usage_bytes"] <= capacity
 
 
@@ -272,7 +270,7 @@ def test_a_dictionary_lives_as_long_as_something_needs_it(tmp_path: Path) -> Non
         newest = known()[-1]
         assert newest > 1, "a new dictionary was trained for what came later"
         for seed, count in ((2, 4000), (3, 400)):
-            assert memory["%d:5" % seed] == records(seed, count)["%d:5" % seed]
+            assert memory[f"{seed}:5"] == records(seed, count)[f"{seed}:5"]
         memory.delete_many(list(memory.keys("2:")))
         clock.advance(HOUR)
         memory.maintain(settle=True)
@@ -287,8 +285,8 @@ def test_a_dictionary_lives_as_long_as_something_needs_it(tmp_path: Path) -> Non
 
 
 def test_a_stale_filter_is_built_anew_and_a_full_one_grows(tmp_path: Path) -> None:
-    settings: dict[str, object] = {"deduplication": {"bloom_filter_size": 100}}
-    with open_store(tmp_path / "store", **settings) as memory:
+    small = {"bloom_filter_size": 100}
+    with open_store(tmp_path / "store", deduplication=small) as memory:
         memory.store_many({f"k{n}": f"value {n}" for n in range(1500)})
         memory.maintain()
         memory.maintain()
@@ -297,10 +295,10 @@ def test_a_stale_filter_is_built_anew_and_a_full_one_grows(tmp_path: Path) -> No
         assert not bloom.full
         saved = tmp_path / "store" / "bloom.filter"
     before = saved.read_bytes()
-    with open_store(tmp_path / "store", **settings) as memory:
+    with open_store(tmp_path / "store", deduplication=small) as memory:
         memory.store_many({f"l{n}": f"later {n}" for n in range(500)})
     saved.write_bytes(before)
-    with open_store(tmp_path / "store", **settings) as memory:
+    with open_store(tmp_path / "store", deduplication=small) as memory:
         for n in range(0, 500, 50):
             assert memory.dedup_engine.write(f"again {n}", f"later {n}")[1], "a stale filter must not be believed"
         memory.maintain()

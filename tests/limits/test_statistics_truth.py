@@ -14,6 +14,7 @@ from stratakv import ManualClock, OptimizationConfig, OptimizationMiddleware
 from tests.limits.full_disks import used_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 RECORDS = 20_000
@@ -81,7 +82,9 @@ def test_sections_add_up_and_tiers_hold_what_they_say(tmp_path: Path) -> None:
         assert statistics["middleware"]["total_writes"] == 1000
         overall = statistics["overall"]
         held = storage["ram_bytes"] + storage["catalog_cache_bytes"] + storage["disk_bytes"]
-        assert overall["memory_reduction_percent"] == pytest.approx(100 * (1 - held / overall["plaintext_bytes"]), abs=1)
+        assert overall["memory_reduction_percent"] == pytest.approx(
+            100 * (1 - held / overall["plaintext_bytes"]), abs=1
+        )
 
 
 def record(number: int) -> dict[str, object]:
@@ -97,72 +100,69 @@ def record(number: int) -> dict[str, object]:
 WORDS = [f"word{number}" for number in range(500)]
 
 
-RECORD_LIST = [record(number) for number in range(RECORDS)]
+class RamCheck:
+    """Compares what the statistics say of RAM with what tracemalloc saw, both since the start."""
 
-
-def growth_and_claim(path: Path, fill: object, **settings: object) -> tuple[int, int]:
-    """Return (bytes by which tracemalloc grew, bytes by which the statistics' RAM grew) while `fill` worked."""
-    with open_store(path, **settings) as memory:
+    def __init__(self, memory: OptimizationMiddleware) -> None:
         memory["warm up"] = "value"
         memory.retrieve("warm up")
         memory.maintain()
         memory.delete("warm up")
         memory.maintain(settle=True)
-        memory.get_statistics()
-        gc.collect()
+        self._memory = memory
         tracemalloc.start()
-        try:
-            said = memory.get_statistics()["storage"]["ram_bytes"]
-            gc.collect()
-            before = tracemalloc.get_traced_memory()[0]
-            fill(memory)  # type: ignore[operator]
-            gc.collect()
-            measured = tracemalloc.get_traced_memory()[0] - before
-            claimed = memory.get_statistics()["storage"]["ram_bytes"] - said
-        finally:
-            tracemalloc.stop()
-    return measured, claimed
+        self._said = self._measured = 0
+        self._said, self._measured = self._now()
+
+    def _now(self) -> tuple[int, int]:
+        said = self._memory.get_statistics()["storage"]["ram_bytes"]
+        gc.collect()
+        return said - self._said, tracemalloc.get_traced_memory()[0] - self._measured
+
+    def agrees(self, when: str) -> None:
+        said, measured = self._now()
+        assert abs(said - measured) <= 0.1 * measured, f"{when}: said {said}, measured {measured}"
 
 
-def dirty_and_hot(memory: OptimizationMiddleware) -> None:
-    for number, value in enumerate(RECORD_LIST):
-        memory[f"record:{number:08d}"] = value
+@pytest.fixture
+def traced() -> Iterator[None]:
+    """Stop what `RamCheck` starts only when the values are made, because tracing slows everything down."""
+    yield
+    tracemalloc.stop()
 
 
-def hot_only(memory: OptimizationMiddleware) -> None:
-    dirty_and_hot(memory)
-    memory.maintain()
+@pytest.mark.usefixtures("traced")
+def test_ram_is_true_for_twenty_thousand_records_on_their_way_down(tmp_path: Path) -> None:
+    values = [record(number) for number in range(RECORDS)]
+    with open_store(tmp_path / "store") as memory:
+        check = RamCheck(memory)
+        for number, value in enumerate(values):
+            memory[f"record:{number:08d}"] = value
+        check.agrees("dirty and hot")
+        memory.maintain()
+        check.agrees("hot only")
+        memory.maintain(settle=True)
+        for number in range(0, RECORDS, 7):
+            memory.retrieve(f"record:{number:08d}")
+        check.agrees("caches of what was read from below")
 
 
-def dirty_only(memory: OptimizationMiddleware) -> None:
-    dirty_and_hot(memory)
-    for key in list(memory.tiered_storage._store.parts.hot.entries):
-        memory.tiered_storage._store.parts.hot.remove(key)
+@pytest.mark.usefixtures("traced")
+def test_ram_is_true_where_dirty_keys_have_left_the_hot_table(tmp_path: Path) -> None:
+    with open_store(tmp_path / "store", tiered_storage={"hot_capacity_mb": 0.1}) as memory:
+        check = RamCheck(memory)
+        for number in range(RECORDS // 4):
+            memory[f"record:{number:08d}"] = {"number": number}
+        check.agrees("dirty only")
 
 
-def hot_with_shared_contents(memory: OptimizationMiddleware) -> None:
-    for number in range(RECORDS):
-        memory[f"record:{number:08d}"] = RECORD_LIST[number % 1000]
-    memory.maintain()
-
-
-def read_from_below(memory: OptimizationMiddleware) -> None:
-    hot_only(memory)
-    memory.maintain(settle=True)
-    for number in range(0, RECORDS, 7):
-        memory.retrieve(f"record:{number:08d}")
-
-
-FILLS = [dirty_and_hot, hot_only, dirty_only, hot_with_shared_contents, read_from_below]
-
-
-@pytest.mark.parametrize("fill", FILLS, ids=lambda fill: fill.__name__)
-def test_ram_bytes_are_within_ten_percent_of_tracemalloc(tmp_path: Path, fill: object) -> None:
-    measured, claimed = growth_and_claim(tmp_path / "store", fill)
-    assert abs(claimed - measured) <= 0.1 * measured, f"claimed {claimed}, measured {measured}"
-
-
-@pytest.mark.parametrize("policy", ["lfu", "fifo"])
-def test_every_eviction_policy_counts_its_own_bytes(tmp_path: Path, policy: str) -> None:
-    measured, claimed = growth_and_claim(tmp_path / "store", hot_only, tiered_storage={"eviction_policy": policy})
-    assert abs(claimed - measured) <= 0.1 * measured, f"claimed {claimed}, measured {measured}"
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("policy", ["lru", "lfu", "fifo"])
+def test_ram_is_true_for_shared_contents_under_every_policy(tmp_path: Path, policy: str) -> None:
+    values = [record(number) for number in range(500)]
+    with open_store(tmp_path / "store", tiered_storage={"eviction_policy": policy}) as memory:
+        check = RamCheck(memory)
+        for number in range(RECORDS // 4):
+            memory[f"record:{number:08d}"] = values[number % 500]
+        memory.maintain()
+        check.agrees(policy)

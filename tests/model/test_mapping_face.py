@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
@@ -318,3 +319,24 @@ def test_leaving_the_block_closes_also_when_it_fails(tmp_path: Path) -> None:
         memory["l"] = 1 / 0
     with OptimizationMiddleware(path=tmp_path, clock=ManualClock()) as again:
         assert again["k"] == 0.5
+
+
+def test_a_popped_value_goes_to_one_caller_only(tmp_path: Path) -> None:
+    with OptimizationMiddleware(path=tmp_path / "store") as memory:
+        for number in range(200):
+            memory[f"k{number}"] = number
+        taken: list[int] = []
+
+        def take_all() -> None:
+            for number in range(200):
+                value = memory.pop(f"k{number}", None)
+                if value is not None:
+                    taken.append(value)
+
+        threads = [threading.Thread(target=take_all) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(taken) == list(range(200))
+        assert len(memory) == 0

@@ -31,6 +31,9 @@ TTLS = st.sampled_from([None, None, 10, 3600, 100_000])
 NAMESPACES = st.sampled_from([None, None, "own", "short", "old"])
 PAUSES = st.sampled_from([1, 9, 10, 11, 500, 3600, 7200, 86_400, 6 * 86_400])
 
+TABLE_SLACK_BYTES = 1024
+"""By how much the hot tier's tables may grow between two of their measurements."""
+
 ENUM_NAMES = [f"{enum.__module__}:{enum.__qualname__}" for enum in ENUMS]
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -305,7 +308,7 @@ class StoreMachine(RuleBasedStateMachine):
             assert found == pins
             hot = self.store.parts.hot
             unpinned = sum(not entry.pinned for entry in hot.entries.values())
-            assert hot.usage <= hot.capacity or unpinned <= 1
+            assert hot.usage <= hot.capacity + TABLE_SLACK_BYTES or unpinned <= 1
             assert all(pins.get(key) == IN_HOT for key, entry in hot.entries.items() if entry.pinned and key in pins)
 
     @invariant()
@@ -326,7 +329,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 QUICK = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True, print_blob=False,
+    max_examples=120, stateful_step_count=40, deadline=None, derandomize=True, print_blob=False,
     suppress_health_check=list(HealthCheck), phases=(Phase.generate,), report_multiple_bugs=False,
 )  # fmt: skip
 

@@ -140,14 +140,21 @@ def run_clients(path: Path, durability: str, *, seed: int, calls: int) -> Record
         while not done.is_set():
             memory.tiered_storage.migrate_tier(chance.choice(KEYS), chance.choice(list(StorageTier)))
             memory.maintain(settle=chance.random() < 0.5)
+
+    def observe() -> None:
+        while not done.is_set():
             assert 0 <= len(memory) <= len(KEYS)
             assert set(memory.keys()) <= set(KEYS)
+            statistics = memory.get_statistics()
+            assert statistics["background"]["last_failure"] is None
+            assert statistics["background"]["corruptions"] == 0
 
     finished = threading.Lock()
     for number in range(callers):
         client = Client(memory, recorder, number, seed)
         crew.add(partial(call, client))
     crew.add(disturb)
+    crew.add(observe)
     crew.run()
     memory.shutdown()
     with OptimizationMiddleware(config=busy(path, durability)) as again:

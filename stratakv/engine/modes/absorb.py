@@ -32,6 +32,7 @@ class Absorb(Alone):
     def __init__(self, store: Store, engine: Engine) -> None:
         super().__init__(store)
         self._engine = engine
+        self._in_ram = store.parts.hot.entries
         self._unaccepted = 0
         self._count = store.parts.counters.add
         if store.mover is not None:
@@ -118,7 +119,7 @@ class Absorb(Alone):
 
     def put(self, key: str, value: object, options: PutOptions) -> None:
         with self.store.locked(key):
-            known = _shadows(self.store.state(key))
+            known = key in self._in_ram or _shadows(self.store.state(key))
             super().put(key, value, options)
             if not known:
                 self._engine.discard(key)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stratakv.engine.wrapping import MISSING
 from stratakv.types import StorageTier
 
 if TYPE_CHECKING:
@@ -83,6 +85,14 @@ class Mode(ABC):
     @abstractmethod
     def delete_many(self, keys: Iterable[str]) -> int:
         """Delete many; return how many were there."""
+
+    def take(self, key: str) -> object:
+        """Remove a key and return its value, MISSING for none. Of two callers at once only one gets it."""
+        with contextlib.nullcontext() if self.store is None else self.store.locked(key):
+            value = self.get(key, MISSING)
+            if value is not MISSING:
+                self.delete(key)
+            return value
 
     def release(self) -> int:
         """Give everything back to the engine; return how many values."""
