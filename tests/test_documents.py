@@ -86,7 +86,17 @@ def test_python_in_the_documents_runs(block: Block, tmp_path: Path) -> None:
 def test_readme_has_an_example_of_each_kind() -> None:
     text = read("README.md")
     assert len([block for block in PYTHON if block.document == "README.md"]) >= 4
-    for words in ("make demo", "make test", "diskcache", "stratakv verify", "durability", "MIT"):
+    for words in (
+        "make demo ARGS=--quick",
+        "make test",
+        "pip install .",
+        "settle=True",
+        "RSS",
+        "diskcache",
+        "stratakv verify",
+        "durability",
+        "MIT",
+    ):
         assert words in text
 
 
@@ -171,6 +181,22 @@ def test_readme_lists_every_command() -> None:
     commands = {name for action in actions._group_actions for name in (action.choices or {})}
     table = read("README.md").partition("## Command line")[2].partition("## Limits")[0]
     assert commands == set(re.findall(r"`stratakv (\w+)", table))
+
+
+def test_settings_without_effect_are_marked() -> None:
+    marked, used = set(), set()
+    for path in (ROOT / "stratakv").rglob("*.py"):
+        if not path.stem.endswith("_sections"):
+            used |= set(re.findall(r"\.(\w+)\b", path.read_text(encoding="utf-8")))
+    for line in read("docs/configuration.md").splitlines():
+        if line.startswith("| `") and line.count("|") >= 5:
+            name = line.split("`")[1].rpartition(".")[2]
+            if "(not used yet)" in line:
+                marked.add(name)
+            else:
+                assert name in used, f"{name} is read nowhere: mark it in its declaration"
+    assert marked & used <= {"enabled", "prefix", "lossy"}, "marked as not used, but something reads it"
+    assert len(marked) > 10
 
 
 def test_links_between_documents_lead_somewhere() -> None:

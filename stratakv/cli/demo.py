@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from stratakv.cli.progress import Steps
 
 # A standard library has 12 MB of source without its tests; far more would not be done within a minute.
-_MOST_BYTES = 16_000_000
-_QUICK_BYTES = 400_000
+_MOST_BYTES = 16 << 20
+_QUICK_BYTES = 400 << 10
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,9 +43,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add(
         "--rows",
         type=int,
-        default=1,
         metavar="N",
-        help="with --data: .tsv rows that make one value (default 1)",
+        help="with --data: rows that make one value, of .tsv files (default 1) and of arrays (default: all)",
     )
     add("--dir", metavar="D", help="keep the store in this new or empty directory (default: a temporary one)")
     add("--quick", action="store_true", help="a few modules only, in a few seconds")
@@ -67,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
     started = time.perf_counter()
     _refuse_what_does_not_fit(args)
-    with Steps(as_json=args.json) as steps:
+    with Steps(as_json=args.json, lines=True) as steps:
         report = play(_workload(args, steps), args.dir, steps.show)
         report.seconds = round(time.perf_counter() - started, 2)
     if args.json:
@@ -79,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refuse_what_does_not_fit(args: argparse.Namespace) -> None:
-    if args.data is None and (args.key is not None or args.rows != 1):
+    if args.data is None and (args.key is not None or args.rows is not None):
         raise ConfigurationError("--key and --rows go with --data")
     if args.data is not None and args.quick:
         raise ConfigurationError("--quick goes with the demo's own records, not with --data")

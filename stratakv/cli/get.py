@@ -12,7 +12,10 @@ import pprint
 import reprlib
 from typing import TYPE_CHECKING, Any
 
-from stratakv.cli.output import human_bytes, print_error, print_json, print_line
+from stratakv.cli.keys import nearest
+from stratakv.cli.output import human_bytes, print_json, print_line
+from stratakv.cli.store_directory import add_arguments, existing_store
+from stratakv.errors import StrataError
 
 if TYPE_CHECKING:
     import argparse
@@ -27,12 +30,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "get",
         help="print one value of a store",
         description="Prints the value of a key: as JSON where that says all of it, else as Python would write it, "
-        "with bytes and arrays summarised. Exit code 1: there is no such key, or the store has an owner.",
+        "with bytes and arrays summarised. Keys that `load` made are the file's stem and the line, as in tau_db:1, or "
+        "the field named by --key; a namespace is a label and no part of a key. Exit code 1: there is no such key, or "
+        "the store has an owner.",
     )
     add = parser.add_argument
-    add("key", metavar="KEY", help="the key")
-    add("--dir", required=True, metavar="D", help="the store's directory")
-    add("--config", metavar="FILE", help="YAML configuration of the store")
+    add("key", metavar="KEY", help="the key, as `stratakv keys` lists it")
+    add_arguments(parser)
     add("--json", action="store_true", help="print one JSON object")
 
 
@@ -40,24 +44,23 @@ def run(args: argparse.Namespace) -> int:
     """Print the value.
 
     Returns:
-        0, or 1 where there is no such key.
+        0.
 
     Raises:
         ConfigurationError: There is no store in the directory, or the key is no key.
         StoreLockedError: A process has the store open.
-        StrataError: The value is damaged or cannot be rebuilt here.
+        StrataError: There is no such key, or its value is damaged or cannot be rebuilt here.
     """
-    from stratakv.config import load_config
     from stratakv.engine.store import Store
 
-    store = Store(load_config(args.config, overrides={"storage.path": args.dir}).config, read_only=True)
+    store = Store(existing_store(args), read_only=True)
     try:
         found = store.read(args.key)
+        others = nearest(store, args.key) if found is None else []
     finally:
         store.close()
     if found is None:
-        print_error(f"stratakv: there is no key {args.key!r} in {args.dir}")
-        return 1
+        raise StrataError(f"there is no key {args.key!r} in {args.dir}{_instead(others)}")
     value = found.value
     exact = is_json(value)
     if args.json:
@@ -76,6 +79,10 @@ def run(args: argparse.Namespace) -> int:
         for line in readable(value):
             print_line(line)
     return 0
+
+
+def _instead(others: list[str]) -> str:
+    return f"; it has {', '.join(map(repr, others))}; `stratakv keys` lists them" if others else ": it has no keys"
 
 
 def is_json(value: object) -> bool:

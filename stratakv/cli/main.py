@@ -1,8 +1,9 @@
 """The entry point: parses the command line, runs one sub-command, turns errors into a line and a code.
 
-Exit codes: 0 good; 1 found damage or failed; 2 wrong usage or configuration; 130 interrupted. A sub-command
-is a module with `add_parser(subparsers)` and `run(args) -> int`, which imports what is heavy. A configuration
-error may have several lines, one for each problem.
+Exit codes: 0 good; 1 found damage or failed; 2 wrong usage, configuration errors included; 130 interrupted. A
+sub-command is a module with `add_parser(subparsers)` and `run(args) -> int`, which imports what is heavy. A
+configuration error may have several lines, one for each problem. With `--json` a failure is an object on standard
+output too: {"error": text}.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from stratakv import __version__
-from stratakv.cli import config_command, demo, get, load, stats, verify
-from stratakv.cli.output import print_error
+from stratakv.cli import config_command, demo, get, keys, load, stats, verify
+from stratakv.cli.output import print_error, print_json
 from stratakv.errors import ConfigurationError, StrataError
 
 if TYPE_CHECKING:
@@ -25,17 +26,19 @@ FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130
 
-_COMMANDS = (demo, load, get, stats, verify, config_command)
+_COMMANDS = (demo, load, keys, get, stats, verify, config_command)
 _EXAMPLES = """\
 examples:
   stratakv demo
   stratakv load records.jsonl.gz --dir store --key id
+  stratakv keys --dir store --prefix k4
   stratakv get k42 --dir store
   stratakv stats --dir store --json
   stratakv verify --dir store
   stratakv config show --config memory.yaml
 
-exit codes: 0 good, 1 found damage or failed, 2 wrong usage or configuration
+exit codes: 0 good, 1 found damage or failed, 2 wrong usage (configuration errors count as wrong usage),
+130 interrupted
 """
 
 
@@ -67,29 +70,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     _escape_what_the_terminal_lacks(sys.stdout, sys.stderr)
+    as_json = False
     try:
         args = build_parser().parse_args(argv)
+        as_json = args.json
         run: Callable[[argparse.Namespace], int] = args.run
         code = run(args)
         sys.stdout.flush()
     except SystemExit as stop:  # argparse: --help, --version, wrong usage
         return stop.code if isinstance(stop.code, int) else WRONG_USAGE
     except ConfigurationError as error:
-        print_error(f"stratakv: {error}")
-        return WRONG_USAGE
+        return _failed(error, WRONG_USAGE, as_json=as_json)
     except StrataError as error:
-        print_error(f"stratakv: {error}")
-        return FAILED
+        return _failed(error, FAILED, as_json=as_json)
     except BrokenPipeError:
         # The reader has gone (`| head`). Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except OSError as error:
-        print_error(f"stratakv: {error}")
-        return FAILED
-    except KeyboardInterrupt:
-        print_error("stratakv: interrupted")
-        return INTERRUPTED
+        return _failed(error, FAILED, as_json=as_json)
+    except KeyboardInterrupt as interrupt:
+        return _failed(str(interrupt) or "interrupted", INTERRUPTED, as_json=as_json)
+    return code
+
+
+def _failed(problem: object, code: int, *, as_json: bool) -> int:
+    print_error(f"stratakv: {problem}")
+    if as_json:
+        print_json({"error": str(problem)})
     return code
 
 

@@ -108,6 +108,11 @@ def human_bytes(count: float) -> str:
     return f"{size:.0f} {unit}" if unit == "B" else f"{size:.3g} {unit}"
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """Say how many there are of something: `1 pack`, `1,200 packs`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def cell(value: object) -> str:
     """Turn a value into the text of a table's cell."""
     if value is None:
@@ -115,7 +120,7 @@ def cell(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
     if isinstance(value, (list, tuple)):
         return printable(", ".join(map(str, value))) or "-"
     return printable(str(value))

@@ -1,10 +1,11 @@
-"""Owns showing which step of a long command is under way. Draws nothing itself: see `output.progress_bar`."""
+"""Owns showing which step of a long command is under way: a bar on a terminal, else perhaps lines."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Self
 
-from stratakv.cli.output import progress_bar
+from stratakv.cli.output import print_error, progress_bar
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,12 +22,14 @@ class Steps:
         unit: What is counted.
         scale: Count in k, M, G, as for bytes.
         as_json: True shows nothing.
+        lines: Where no terminal shows the bars, print a line to standard error as each step begins.
     """
 
-    def __init__(self, unit: str = "", *, scale: bool = False, as_json: bool = False) -> None:
+    def __init__(self, unit: str = "", *, scale: bool = False, as_json: bool = False, lines: bool = False) -> None:
         self._unit = unit
         self._scale = scale
         self._as_json = as_json
+        self._lines = lines and not as_json and not sys.stderr.isatty()
         self._bar: tqdm[None] | None = None
         self._step = ""
 
@@ -36,6 +39,8 @@ class Steps:
         if bar is None or step != self._step:
             self._close()
             bar = progress_bar(total, step, unit=self._unit, scale=self._scale, as_json=self._as_json)
+            if self._lines and step != self._step:
+                print_error(f"{step} ...")
             self._bar, self._step = bar, step
         bar.update(min(done, total) - bar.n)
 

@@ -47,18 +47,22 @@ class RecordFile:
         key_field: For JSON lines, the field that holds the key, dotted for a field within a field. For TSV,
             the column, counted from 1. Without it the key is `<file stem>:<line number>`, for arrays
             `<file stem>:<array name>`.
-        rows: For TSV, how many rows make one value. 1 gives a list of strings; more, a list of such lists.
+        rows: How many rows make one value. For TSV 1, the default, gives a list of strings; more, a list of such
+            lists. For arrays the default is the whole array; 1 gives each row, more an array of such rows, and the
+            key is `<file stem>/<array name>:<row>`, in .npy files `<file stem>:<row>`, rows counted from 0 as numpy
+            does.
 
     Attributes:
         stem: The file's name without directory and endings.
         size: The file's own bytes, compressed where it is; what `position` runs up to.
-        position: Bytes of the file read so far in the running iteration.
+        content_bytes: Bytes of lines and arrays, decompressed, read so far in the running iteration.
+        array_rows: Rows of arrays that were given one by one in the running iteration.
 
     Raises:
         ConfigurationError: No such file, an unknown ending, or an option that does not go with the kind.
     """
 
-    def __init__(self, path: str | Path, key_field: str | None = None, rows: int = 1) -> None:
+    def __init__(self, path: str | Path, key_field: str | None = None, rows: int | None = None) -> None:
         self.path = Path(path)
         self.stem, self._kind, self._compression = split_suffixes(self.path)
         if self._kind not in KINDS:
@@ -66,17 +70,31 @@ class RecordFile:
                 f"cannot tell what {self.path} holds: its name must end in {', '.join(KINDS)}, "
                 f"optionally followed by {', '.join(COMPRESSIONS)}"
             )
-        if rows < 1:
+        if rows is not None and rows < 1:
             raise ConfigurationError(f"rows must be 1 or more, not {rows}")
-        if rows > 1 and (self._kind != ".tsv" or key_field is not None):
-            raise ConfigurationError(f"{self.path}: rows are joined only for .tsv files without a key column")
+        if (rows or 1) > 1 and (self._kind in {".jsonl", ".ndjson"} or key_field is not None):
+            raise ConfigurationError(f"{self.path}: rows are joined only for .tsv without a key column, .npz and .npy")
         if key_field is not None:
             self._check_key_field(key_field)
         self._key_field = key_field
-        self._rows = rows
+        self._rows = rows or 1
+        self._split_arrays = rows is not None
         with open_raw(self.path) as raw:
             self.size = raw.seek(0, io.SEEK_END)
-        self.position = 0
+        self._raw: BinaryIO | None = None
+        self._last_position = 0
+        self.content_bytes = 0
+        self.array_rows = 0
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether the file's own bytes are fewer than what they hold: .gz, .xz, .zst."""
+        return bool(self._compression)
+
+    @property
+    def position(self) -> int:
+        """Bytes of the file read so far in the running iteration. Asks the system, so not for every record."""
+        return self._last_position if self._raw is None or self._raw.closed else self._raw.tell()
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         """Yield each key and value in the file's order.
@@ -85,11 +103,11 @@ class RecordFile:
             RecordFileError: A line, array or key cannot be used; the message names file and line.
         """
         read = {".tsv": self._tsv, ".npz": self._npz, ".npy": self._npy}.get(self._kind, self._jsonl)
+        self._last_position = self.content_bytes = self.array_rows = 0
         with open_raw(self.path) as raw:
-            for key, value in read(raw):
-                self.position = raw.tell()
-                yield key, value
-            self.position = self.size
+            self._raw = raw
+            yield from read(raw)
+        self._last_position = self.size
 
     def _check_key_field(self, key_field: str) -> None:
         if self._kind in {".npz", ".npy"}:
@@ -104,18 +122,17 @@ class RecordFile:
     def _lines(self, raw: BinaryIO) -> Iterator[tuple[int, bytes]]:
         stream = open_stream(raw, self._compression)
         number = 0
-        while True:
-            with damage_named(self.path):
-                line = stream.readline(LONGEST_LINE + 1)
-            if not line:
-                return
-            number += 1
-            if len(line) > LONGEST_LINE:
-                raise self._wrong(number, f"longer than {LONGEST_LINE >> 20} MiB; one value must fit in a line")
-            if number == 1:
-                line = line.removeprefix(_BOM)
-            if not line.isspace():
-                yield number, line
+        with damage_named(self.path):
+            while line := stream.readline(LONGEST_LINE + 1):
+                number += 1
+                length = len(line)
+                if length > LONGEST_LINE:
+                    raise self._wrong(number, f"longer than {LONGEST_LINE >> 20} MiB; one value must fit in a line")
+                if number == 1:
+                    line = line.removeprefix(_BOM)
+                self.content_bytes += length
+                if not line.isspace():
+                    yield number, line
 
     def _jsonl(self, raw: BinaryIO) -> Iterator[tuple[str, Any]]:
         seen: dict[str, int] = {}
@@ -127,6 +144,8 @@ class RecordFile:
                 raise self._wrong(number, "nested too deeply") from error
             except UnicodeDecodeError as error:
                 raise self._wrong(number, f"not UTF-8 at byte {error.start}") from error
+            except json.JSONDecodeError as error:
+                raise self._wrong(number, f"not JSON: {error.msg} at column {error.colno}") from error
             except ValueError as error:
                 raise self._wrong(number, f"not JSON: {error}") from error
             if self._key_field is None:
@@ -188,7 +207,7 @@ class RecordFile:
         with self._seekable(raw) as whole:
             size = whole.seek(0, io.SEEK_END)
             whole.seek(0)
-            yield self.stem, self._array(whole, self.stem, size)
+            yield from self._values(self.stem, self.stem, self._array(whole, self.stem, size))
 
     def _npz(self, raw: BinaryIO) -> Iterator[tuple[str, Any]]:
         with self._seekable(raw) as whole:
@@ -203,7 +222,24 @@ class RecordFile:
                     key = self._unique(seen, number, f"{self.stem}:{name}", "array")
                     with damage_named(self.path), archive.open(member) as part:
                         array = self._array(part, name, member.file_size)
-                    yield key, array
+                    yield from self._values(key, f"{self.stem}/{name}", array)
+
+    def _values(self, whole: str, beginning: str, array: np.ndarray[Any, Any]) -> Iterator[tuple[str, Any]]:
+        """Yield an array under its key, or its rows, each or so many at a time."""
+        if not self._split_arrays:
+            self.content_bytes += array.nbytes
+            yield whole, array
+            return
+        if not array.ndim:
+            raise RecordFileError(f"{self.path}: array {whole!r} is a single number and has no rows")
+        rows = len(array)
+        self._unique({}, 1, f"{beginning}:{rows}", "array")
+        for first in range(0, rows, self._rows):
+            # A copy: a row that is only a view would have the layout of the array around it.
+            value = array[first].copy() if self._rows == 1 else array[first : first + self._rows].copy()
+            self.content_bytes += value.nbytes
+            self.array_rows += min(self._rows, rows - first)
+            yield f"{beginning}:{first}", value
 
     def _seekable(self, raw: BinaryIO) -> IO[bytes]:
         if not self._compression:
@@ -214,7 +250,6 @@ class RecordFile:
             with damage_named(self.path):
                 while chunk := stream.read(1 << 20):
                     whole.write(chunk)
-                    self.position = raw.tell()
             whole.seek(0)
         except BaseException:
             whole.close()

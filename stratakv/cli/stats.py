@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stratakv.cli.output import human_bytes, print_json, print_line, print_table
+from stratakv.cli.output import print_json, print_line, print_table
+from stratakv.cli.reduction import TOO_SMALL, UNIT, at_rest, judged, megabytes
+from stratakv.cli.store_directory import add_arguments, existing_store
 from stratakv.errors import StoreLockedError
 
 if TYPE_CHECKING:
@@ -19,13 +21,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "stats",
         help="what a store holds and saves",
-        description="Shows what a store holds and saves. Beside a process that has the store open the figures are "
-        "those of its last snapshot, written at each maintenance.",
+        description="Shows what a store holds and saves. A store that nobody has open holds its bytes on disk. Beside "
+        "a process that has it open the figures are those of its last snapshot, written soon after opening and at each "
+        "maintenance, and its RAM is held too. Exit code 1: that process has written none yet.",
     )
-    add = parser.add_argument
-    add("--dir", required=True, metavar="D", help="the store's directory")
-    add("--config", metavar="FILE", help="YAML configuration of the store")
-    add("--json", action="store_true", help="print all statistics as one JSON object")
+    add_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print all statistics as one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,31 +36,30 @@ def run(args: argparse.Namespace) -> int:
         0.
 
     Raises:
-        ConfigurationError: There is no store in the directory, or no snapshot yet.
+        ConfigurationError: There is no store in the directory.
+        StoreLockedError: A process has it open that has not written a snapshot yet.
         StrataError: The store cannot be read.
     """
-    from pathlib import Path
-
-    from stratakv.config import load_config
-    from stratakv.engine.snapshot import read_snapshot
     from stratakv.engine.store import Store
 
-    config = load_config(args.config, overrides={"storage.path": args.dir}).config
+    config = existing_store(args)
     source = f"read from {args.dir}; nobody has it open"
     try:
         store = Store(config, read_only=True)
     except StoreLockedError as locked:
-        statistics = read_snapshot(Path(args.dir).expanduser())
+        statistics = _last_snapshot(args.dir, locked)
         source = f"last snapshot of process {locked.pid}, which has {args.dir} open"
     else:
         try:
-            statistics = store.statistics.all()
+            statistics = at_rest(store.statistics.all())
         finally:
             store.close()
+    statistics = judged(statistics)
     if args.json:
         print_json(statistics)
     else:
         print_line(source)
+        print_line(f"sizes in MB, {UNIT}")
         for title, rows in sections(statistics):
             print_line()
             print_line(title)
@@ -69,6 +69,21 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _last_snapshot(directory: str, locked: StoreLockedError) -> dict[str, Any]:
+    from pathlib import Path
+
+    from stratakv.engine.snapshot import SNAPSHOT_FILE, read_snapshot
+
+    path = Path(directory).expanduser()
+    if not (path / SNAPSHOT_FILE).exists():
+        raise StoreLockedError(
+            f"process {locked.pid} has {directory} open and has written no statistics yet: it does so soon after "
+            "opening and then at each maintenance; try again in a few seconds",
+            locked.pid,
+        )
+    return read_snapshot(path)
+
+
 def sections(statistics: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return (title, rows of name and figure) in the order in which people ask."""
     overall, storage = statistics["overall"], statistics["storage"]
@@ -76,15 +91,22 @@ def sections(statistics: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]
     middleware, background = statistics["middleware"], statistics["background"]
     reads = middleware["total_reads"]
     hits = f"{100 * middleware['cache_hits'] / reads:.1f}% of {reads:,} reads" if reads else "- (no reads counted)"
-    reached = "reached" if overall["target_achieved"] else "not reached"
+    reached = "reached" if overall["target_achieved"] else "missed"
+    percent = overall["memory_reduction_percent"]
+    if overall["too_small_to_judge"]:
+        judgement = [("reduction", TOO_SMALL)]
+    else:
+        judgement = [
+            ("less" if percent >= 0 else "more", f"{abs(percent):.1f}%"),
+            ("target", f"{overall['memory_reduction_target_percent']:g}% less, {reached}"),
+        ]
     return [
         (
             "reduction",
             [
-                ("held", human_bytes(overall["held_bytes"])),
-                ("plain", human_bytes(overall["plaintext_bytes"])),
-                ("less", f"{overall['memory_reduction_percent']:.1f}%"),
-                ("target", f"{overall['memory_reduction_target_percent']:g}%, {reached}"),
+                ("held", megabytes(overall["held_bytes"])),
+                ("serialised values", megabytes(overall["plaintext_bytes"])),
+                *judgement,
             ],
         ),
         (
@@ -92,14 +114,14 @@ def sections(statistics: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]
             [
                 (
                     "hot (RAM)",
-                    f"{human_bytes(tiered['hot_usage_bytes'])}, {tiered['hot_usage_percent']:.1f}% of its room",
+                    f"{megabytes(tiered['hot_usage_bytes'])}, {tiered['hot_usage_percent']:.1f}% of its room",
                 ),
-                ("warm (disk)", human_bytes(tiered["warm_usage_bytes"])),
-                ("cold", human_bytes(tiered["cold_usage_bytes"])),
-                ("journal", human_bytes(storage["journal_bytes"])),
-                ("catalog", human_bytes(storage["catalog_bytes"])),
-                ("other on disk", human_bytes(storage["other_disk_bytes"])),
-                ("other in RAM", human_bytes(storage["other_ram_bytes"] + storage["catalog_cache_bytes"])),
+                ("warm (disk)", megabytes(tiered["warm_usage_bytes"])),
+                ("cold", megabytes(tiered["cold_usage_bytes"])),
+                ("journal", megabytes(storage["journal_bytes"])),
+                ("catalog", megabytes(storage["catalog_bytes"])),
+                ("other on disk", megabytes(storage["other_disk_bytes"])),
+                ("other in RAM", megabytes(storage["other_ram_bytes"] + storage["catalog_cache_bytes"])),
             ],
         ),
         (
@@ -116,7 +138,7 @@ def sections(statistics: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]
             [
                 ("contents", f"{dedup['unique_contents']:,}"),
                 ("spared", f"{100 * dedup['dedup_ratio']:.1f}% of the contents that keys name"),
-                ("saves", f"{dedup['space_saved_percent']:.1f}% of the plain bytes"),
+                ("saves", f"{dedup['space_saved_percent']:.1f}% of the serialised values"),
             ],
         ),
         ("trouble", _trouble(background)),
@@ -138,9 +160,9 @@ def _print_namespaces(namespaces: dict[str, dict[str, int]]) -> None:
         return
     print_line()
     print_table(
-        ("namespace", "keys", "contents", "plain", "hot", "warm", "cold"),
+        ("namespace", "keys", "contents", "serialised", "hot", "warm", "cold"),
         [
-            (name, row["keys"], row["contents"], *(human_bytes(row[f"{part}_bytes"]) for part in _PARTS))
+            (name, f"{row['keys']:,}", f"{row['contents']:,}", *(megabytes(row[f"{part}_bytes"]) for part in _PARTS))
             for name, row in namespaces.items()
         ],
     )

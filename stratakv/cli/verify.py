@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stratakv.cli.output import print_json, print_line
+from stratakv.cli.output import counted, print_json, print_line
+from stratakv.cli.store_directory import add_arguments, existing_store
 
 if TYPE_CHECKING:
     import argparse
@@ -27,10 +28,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "catalog itself. Changes nothing. Exit codes: 0 sound; 1 damage found, or a process has the store open; "
         "2 wrong usage.",
     )
-    add = parser.add_argument
-    add("--dir", required=True, metavar="D", help="the store's directory")
-    add("--config", metavar="FILE", help="YAML configuration of the store")
-    add("--json", action="store_true", help="print one JSON object")
+    add_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,10 +43,9 @@ def run(args: argparse.Namespace) -> int:
         StoreLockedError: A process has it open.
     """
     from stratakv.cli.progress import Steps
-    from stratakv.config import load_config
     from stratakv.engine.verification import verify_directory
 
-    config = load_config(args.config, overrides={"storage.path": args.dir}).config
+    config = existing_store(args)
     with Steps("", scale=True, as_json=args.json) as steps:
         found = verify_directory(config, steps.show)
     if args.json:
@@ -83,10 +81,12 @@ def _print(directory: str, found: Verification) -> None:
     for leftover in found.leftovers:
         print_line(f"left by a crash, harmless: {leftover}")
     print_line(
-        f"checked {checked['keys']:,} keys, {checked['blobs']:,} contents in {checked['packs']:,} packs, "
-        f"{checked['dictionaries']:,} dictionaries, {checked['journal_records']:,} journal records"
+        f"checked {counted(checked['keys'], 'key')}, {counted(checked['blobs'], 'content')} in "
+        f"{counted(checked['packs'], 'pack')}, {counted(checked['dictionaries'], 'dictionary', 'dictionaries')}, "
+        f"{counted(checked['journal_records'], 'journal record')}"
     )
-    print_line(f"{directory}: {'sound' if found.sound else f'damaged in {len(found.damage)} places'}")
+    places = counted(len(found.damage), "place")
+    print_line(f"{directory}: {'sound' if found.sound else f'damaged in {places}'}")
 
 
 def _line(finding: Finding) -> str:

@@ -1,6 +1,6 @@
 """The sections that say how contents are kept: `compression`, `deduplication` and `serialization`.
 
-Owns these declarations, nothing else.
+Owns these declarations, and which of the names they know stand for nothing yet.
 """
 
 from __future__ import annotations
@@ -8,12 +8,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from stratakv.config.setting import FRACTION, Limits, Section, declared, setting
 from stratakv.types import CompressionStrategy
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 STRATEGIES = tuple(strategy.value for strategy in CompressionStrategy)
-LOSSY_STRATEGIES = frozenset({"quantize_int8", "quantize_int4", "binarize", "graph_prune"})
+UNAVAILABLE_STRATEGIES = frozenset({"quantize_int8", "quantize_int4", "binarize", "graph_prune", "sparse_csr"})
+"""Known names whose codecs do not exist yet."""
 
 _IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*[.:][^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -31,7 +36,8 @@ class CompressionConfig(Section):
     enabled: bool = setting(True, "False keeps every value as it is serialised")
     default_strategy: str = setting(
         "adaptive",
-        "Codec where nothing else is asked; 'adaptive' leaves the choice to the engine",
+        "Codec where nothing else is asked; 'adaptive' leaves the choice to the engine. 'none', 'lz4', 'zstd', "
+        "'zlib' and 'blosc' are there; the others are refused in this version",
         choices=STRATEGIES,
     )
     compression_level: int | None = setting(
@@ -40,13 +46,15 @@ class CompressionConfig(Section):
         limits=Limits(low=1, high=9),
         from_level=True,
     )
-    quantization_bits: int = setting(8, "Bits of a quantised number, where loss is allowed", choices=(4, 8))
-    episodic_compression_target: float = setting(
-        0.70, "Share of bytes to be saved on episodic records, for reports and tuning", limits=FRACTION
+    quantization_bits: int = setting(
+        8, "Bits of a quantised number, where loss is allowed (not used yet)", choices=(4, 8)
     )
-    session_compression_target: float = setting(0.60, "The same for session state", limits=FRACTION)
-    semantic_compression_target: float = setting(0.80, "The same for semantic graphs", limits=FRACTION)
-    vector_compression_target: float = setting(0.85, "The same for vectors", limits=FRACTION)
+    episodic_compression_target: float = setting(
+        0.70, "Share of bytes to be saved on episodic records, for reports and tuning (not used yet)", limits=FRACTION
+    )
+    session_compression_target: float = setting(0.60, "The same for session state (not used yet)", limits=FRACTION)
+    semantic_compression_target: float = setting(0.80, "The same for semantic graphs (not used yet)", limits=FRACTION)
+    vector_compression_target: float = setting(0.85, "The same for vectors (not used yet)", limits=FRACTION)
     dictionary_kb: int = setting(
         64,
         "KB of a trained dictionary for each namespace; 0 = no dictionaries",
@@ -60,6 +68,13 @@ class CompressionConfig(Section):
     cold_block_kb: int = setting(
         256, "KB of values compressed together in the cold tier", limits=Limits(low=1, high=65_536)
     )
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        if self.default_strategy in UNAVAILABLE_STRATEGIES:
+            yield (
+                "default_strategy",
+                f"is {self.default_strategy!r}, which is not available in this version: use 'adaptive'",
+            )
 
 
 @dataclass(slots=True)

@@ -23,14 +23,11 @@ if TYPE_CHECKING:
 EXAMPLE = """\
 optimization_level: moderate
 storage:
-  path: /var/lib/example/memory
+  path: memory
   durability: process
 tiered_storage:
   hot_capacity_mb: 64
-  cold:
-    backend: s3
-    bucket: example-memory
-    prefix: agents/
+  warm_to_cold_idle_hours: 12
 namespaces:
   session:
     match: "session:*"

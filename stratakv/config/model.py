@@ -11,12 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
-from stratakv.config.content_sections import (
-    LOSSY_STRATEGIES,
-    CompressionConfig,
-    DeduplicationConfig,
-    SerializationConfig,
-)
+from stratakv.config.content_sections import CompressionConfig, DeduplicationConfig, SerializationConfig
 from stratakv.config.levels import DEFAULT_LEVEL, LEVELS, Level
 from stratakv.config.place_sections import StorageConfig, TieredStorageConfig, WrapConfig
 from stratakv.config.policy_sections import AdaptiveConfig, NamespaceConfig
@@ -166,8 +161,6 @@ class OptimizationConfig(Section):
         if self.wrap.mode != "write_through":
             return
         advice = "but wrap.mode is 'write_through', where loss is refused: use 'absorb', or a lossless setting"
-        if self.compression.default_strategy in LOSSY_STRATEGIES:
-            yield "compression.default_strategy", f"is {self.compression.default_strategy!r}, {advice}"
         for name, rule in self.namespaces.items():
             if rule.lossy:
                 yield f"namespaces.{name}.lossy", f"is true, {advice}"

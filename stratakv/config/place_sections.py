@@ -110,32 +110,27 @@ class WarmConfig(Section):
 class ColdConfig(Section):
     """The object store. Credentials are never configured here: boto3 finds them."""
 
-    backend: Literal["directory", "s3"] = setting("directory", "'directory': plain files; 's3': an S3 bucket")
-    path: str | None = setting(None, "With 'directory': where; none = inside storage.path", check=_check_text)
-    bucket: str | None = setting(None, "With 's3': name of the bucket", check=_check_text)
-    prefix: str = setting("", "With 's3': text before every object name")
-    endpoint_url: str | None = setting(
-        None, "With 's3': address of a compatible server; none = AWS", check=_check_endpoint
+    backend: Literal["directory", "s3"] = setting(
+        "directory", "'directory': plain files; 's3': an S3 bucket, refused in this version"
     )
-    region: str | None = setting(None, "With 's3': region; none = as boto3 finds it", check=_check_text)
-    profile: str | None = setting(None, "With 's3': AWS profile; none = as boto3 finds it", check=_check_text)
+    path: str | None = setting(None, "With 'directory': where; none = inside storage.path", check=_check_text)
+    bucket: str | None = setting(None, "With 's3': name of the bucket (not used yet)", check=_check_text)
+    prefix: str = setting("", "With 's3': text before every object name (not used yet)")
+    endpoint_url: str | None = setting(
+        None, "With 's3': address of a compatible server; none = AWS (not used yet)", check=_check_endpoint
+    )
+    region: str | None = setting(None, "With 's3': region; none = as boto3 finds it (not used yet)", check=_check_text)
+    profile: str | None = setting(
+        None, "With 's3': AWS profile; none = as boto3 finds it (not used yet)", check=_check_text
+    )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         if self.backend == "s3":
-            if self.bucket is None:
-                yield "bucket", "is missing: the backend is 's3', name its bucket"
-            if self.path is not None:
-                yield (
-                    "path",
-                    "belongs to the backend 'directory', but the backend is 's3': remove one of them",
-                )
+            yield "backend", "is 's3', which is not available in this version: use 'directory'"
             return
         for key in ("bucket", "endpoint_url"):
             if getattr(self, key) is not None:
-                yield (
-                    key,
-                    "belongs to 's3', but the backend is 'directory': set backend to 's3', or remove it",
-                )
+                yield key, "belongs to 's3', which is not available in this version: remove it"
 
 
 @dataclass(slots=True)

@@ -33,33 +33,47 @@ def _check_pattern(value: str) -> str | None:
 class TargetsConfig(Section):
     """What the adaptive engine works towards."""
 
-    memory_reduction_percent: float = setting(75.0, "Bytes to be saved, in percent of the plain bytes", limits=PERCENT)
-    overhead_percent: float = setting(5.0, "Time that may be added to an operation, in percent", limits=NOT_NEGATIVE)
+    memory_reduction_percent: float = setting(
+        75.0, "Bytes to be saved, in percent of the plain bytes; statistics compare with it", limits=PERCENT
+    )
+    overhead_percent: float = setting(
+        5.0, "Time that may be added to an operation, in percent (not used yet)", limits=NOT_NEGATIVE
+    )
 
 
 @dataclass(slots=True)
 class PricesConfig(Section):
-    """What things cost, in one currency. Only their proportions matter."""
+    """What things cost, in one currency. Only their proportions matter. Nothing reads them yet."""
 
-    ram_gb_month: float = setting(3.0, "One GB of RAM for a month", limits=NOT_NEGATIVE)
-    ssd_gb_month: float = setting(0.08, "One GB of SSD for a month", limits=NOT_NEGATIVE)
-    object_gb_month: float = setting(0.023, "One GB in the object store for a month", limits=NOT_NEGATIVE)
-    put_per_1000: float = setting(0.005, "1,000 writing requests to the object store", limits=NOT_NEGATIVE)
-    get_per_1000: float = setting(0.0004, "1,000 reading requests to the object store", limits=NOT_NEGATIVE)
+    ram_gb_month: float = setting(3.0, "One GB of RAM for a month (not used yet)", limits=NOT_NEGATIVE)
+    ssd_gb_month: float = setting(0.08, "One GB of SSD for a month (not used yet)", limits=NOT_NEGATIVE)
+    object_gb_month: float = setting(
+        0.023, "One GB in the object store for a month (not used yet)", limits=NOT_NEGATIVE
+    )
+    put_per_1000: float = setting(
+        0.005, "1,000 writing requests to the object store (not used yet)", limits=NOT_NEGATIVE
+    )
+    get_per_1000: float = setting(
+        0.0004, "1,000 reading requests to the object store (not used yet)", limits=NOT_NEGATIVE
+    )
     blocked_second: float = setting(
-        1e-5, "A second of whoever waits: a thread about 1e-5, a GPU 1e-3, a person 1e-2", limits=NOT_NEGATIVE
+        1e-5,
+        "A second of whoever waits: a thread about 1e-5, a GPU 1e-3, a person 1e-2 (not used yet)",
+        limits=NOT_NEGATIVE,
     )
 
 
 @dataclass(slots=True)
 class AdaptiveConfig(Section):
-    """The engine that watches telemetry and retunes the thresholds."""
+    """The engine that watches telemetry and retunes the thresholds. It does not exist yet: thresholds stay."""
 
-    enabled: bool = setting(True, "False leaves every threshold where it is configured")
-    telemetry_interval_seconds: float = setting(10.0, "Seconds between samples", limits=POSITIVE)
-    retune_interval_seconds: float = setting(300.0, "Seconds between retunes", limits=POSITIVE)
-    retune_requests: int = setting(20_000, "Requests after which a retune comes earlier", limits=Limits(low=1))
-    learning_rate: float = setting(0.5, "How much of a wanted change is made at once", limits=FRACTION)
+    enabled: bool = setting(True, "False leaves every threshold where it is configured (not used yet)")
+    telemetry_interval_seconds: float = setting(10.0, "Seconds between samples (not used yet)", limits=POSITIVE)
+    retune_interval_seconds: float = setting(300.0, "Seconds between retunes (not used yet)", limits=POSITIVE)
+    retune_requests: int = setting(
+        20_000, "Requests after which a retune comes earlier (not used yet)", limits=Limits(low=1)
+    )
+    learning_rate: float = setting(0.5, "How much of a wanted change is made at once (not used yet)", limits=FRACTION)
     targets: TargetsConfig = field(default_factory=TargetsConfig, metadata=declared("What it works towards"))
     prices: PricesConfig = field(default_factory=PricesConfig, metadata=declared("What things cost"))
 
@@ -75,7 +89,7 @@ class NamespaceConfig(Section):
             check=_check_pattern,
         ),
     )
-    lossy: bool = setting(False, "True allows codecs that lose precision, within a measured bound")
+    lossy: bool = setting(False, "True allows codecs that lose precision, within a measured bound (not used yet)")
     ttl: float | None = setting(None, "Seconds a value lives after its last store; none = for ever", limits=POSITIVE)
     prunable: bool = setting(False, "True allows old values to be deleted")
     prune_after_days: float | None = setting(

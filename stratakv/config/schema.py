@@ -128,15 +128,21 @@ def unknown_key(key: str, last: str, known: Iterable[str]) -> str:
     return f"key {key!r} is unknown; {advice}"
 
 
+def refuse_unknown(section: type[Section], given: Iterable[str], prefix: str = "") -> None:
+    """Raise `ConfigurationError` for the first name that is no setting of the section."""
+    known = shape(section).names
+    for name in given:
+        if name not in known:
+            raise ConfigurationError(unknown_key(f"{prefix}{name}", str(name), known))
+
+
 def build_section(section: type[S], values: Mapping[str, object], name: str) -> S:
     """Build a section from plain values; see `Section.from_mapping`."""
     prefix = f"{name}." if name else ""
-    known = shape(section).names
+    refuse_unknown(section, values, prefix)
     nested = shape(section).sections
     arguments: dict[str, object] = {}
     for key, value in values.items():
-        if key not in known:
-            raise ConfigurationError(unknown_key(f"{prefix}{key}", str(key), known))
         if key in nested and isinstance(value, Mapping):
             arguments[key] = build_section(nested[key], value, f"{prefix}{key}")
         else:

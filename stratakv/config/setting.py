@@ -114,6 +114,18 @@ class Section:
 
     __slots__ = ()
 
+    def __new__(cls, *_values: object, **settings: object) -> Self:
+        """Refuse a keyword that is no setting; the rest is for `__init__`.
+
+        Raises:
+            ConfigurationError: Names the nearest setting.
+        """
+        # Here and not in `__init__`, whose signature stays exact for type checkers.
+        from stratakv.config.schema import refuse_unknown
+
+        refuse_unknown(cls, settings)
+        return object.__new__(cls)
+
     def __post_init__(self) -> None:
         """Turn plain mappings given for nested sections into those sections."""
         from stratakv.config.schema import adopt_sections

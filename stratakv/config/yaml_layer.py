@@ -63,7 +63,7 @@ def _read_text(path: str | os.PathLike[str]) -> str:
         with open(path, "rb") as stream:
             content = stream.read(LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise _UnreadableError("there is no such file; check config_path") from None
+        raise _UnreadableError("there is no such file; check its path") from None
     except IsADirectoryError:
         raise _UnreadableError("is a directory; name the YAML file within") from None
     except (OSError, ValueError) as error:

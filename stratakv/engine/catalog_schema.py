@@ -6,6 +6,7 @@ Owns the schema of format version 1 and the connections' settings. Every page ca
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import apsw
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 CHECKSUM_VFS = "cksmvfs"
 CACHE_KIB = 2048
+LEAST_ROOM_BYTES = 64 * 1024
 BUSY_MILLISECONDS = 60_000
 
 SCHEMA = """
@@ -124,12 +126,23 @@ def _check_version(connection: apsw.Connection, path: Path) -> None:
         )
 
 
+def _is_full(path: Path) -> bool:
+    """Tell whether SQLite's nameless input/output error comes from a full disk: its shared index cannot grow there."""
+    try:
+        room = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return room.f_bavail * room.f_frsize < LEAST_ROOM_BYTES
+
+
 def translate(failure: apsw.Error, path: Path) -> StrataError:
     """Map SQLite's errors onto the error tree."""
     if isinstance(failure, apsw.FullError):
         return CapacityError(f"no space left for the catalog {path.name}: free space and try again")
     if isinstance(failure, apsw.BusyError | apsw.LockedError):
         return TierUnavailableError(f"the catalog {path.name} stayed locked for {BUSY_MILLISECONDS // 1000} s")
+    if isinstance(failure, apsw.IOError) and _is_full(path):
+        return CapacityError(f"no space left beside the catalog {path.name}: free space and try again")
     damage = apsw.CorruptError | apsw.NotADBError | apsw.IOError | apsw.SQLError | apsw.FormatError
     if isinstance(failure, damage):
         return CorruptionError(f"the catalog {path.name} is damaged: {failure}")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stratakv.engine.catalog_rows import whole_digest
+from stratakv.engine.packs import pack_prefix
 from stratakv.engine.records import IN_COLD, IN_WARM, TIERS, decode_key
 from stratakv.engine.telemetry import COLLECTED, EXPIRED
 
@@ -215,7 +216,7 @@ class Collection:
         for tier in (IN_WARM, IN_COLD):
             known = {row[0] for row in parts.catalog.rows("SELECT name FROM packs WHERE tier = ?", (tier,))}
             doomed = {row[0] for row in parts.catalog.rows("SELECT name FROM doomed WHERE tier = ?", (tier,))}
-            found = {info.name for info in parts.backends[tier].list("packs/")}
+            found = {info.name for info in parts.backends[tier].list(pack_prefix(parts.store_id))}
             if not known <= found:
                 # The catalog may have lost its last transactions; then an orphan is the only copy left.
                 log.warning("packs are missing in the %s tier: nothing without an owner is removed", TIERS[tier].value)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from stratakv.engine.journal import Journal
 
 
+LONG_GONE = 1
+"""A moment in wall milliseconds that is always past."""
+
+
 class Change(NamedTuple):
     """One key's change, ready to be journaled.
 
@@ -56,7 +60,7 @@ class Committer:
     def one(self, change: Change, *, by_reference: bool = False) -> None:
         """Commit one change; with `by_reference` its payload stays where it is."""
         content = change.content
-        payload = content.encoded if content is not None and not content.leased and not by_reference else None
+        payload = content.encoded if content is not None and content.lease is None and not by_reference else None
         entry = encode_entry(change.stored_key, change.record, change.record.namespace, payload)
         start = len(entry[0])
         size = start + (len(entry[1]) if payload is not None else 0)
@@ -77,7 +81,7 @@ class Committer:
         where = []
         for change in changes:
             content = change.content
-            payload = content.encoded if content is not None and not content.leased else None
+            payload = content.encoded if content is not None and content.lease is None else None
             entry = encode_entry(change.stored_key, change.record, change.record.namespace, payload)
             where.append((change, payload, offset + len(entry[0])))
             body += entry
@@ -97,7 +101,7 @@ class Committer:
     def _show(
         self, change: Change, payload: Encoded | None, sequence: int, segment: int, offset: int, size: int
     ) -> None:
-        """Make a journaled change visible. Called in journal order, one at a time."""
+        """Make a journaled change visible. Called in journal order, one at a time; doing it again does no harm."""
         key, _, record, content = change
         record = KeyRecord._make((sequence, *record[1:]))
         blob = None
@@ -105,21 +109,28 @@ class Committer:
             location = Location(segment, offset, len(payload.payload))
             blob = DirtyBlob(location, payload.codec, payload.dictionary, payload.size, record.namespace)
         now = self._monotonic()
-        dirty = self._dirty
+        dirty, stripe = self._dirty, hash(key) % STRIPES
+        with self._hot.lock:
+            # From here to the end no reader may take an old value into RAM: an odd stamp forbids it, and the old entry
+            # is not read any more, so that nobody sees the old value after somebody saw the new one.
+            self._stamps[stripe] |= 1
+            old = self._hot.entries.get(key)
+            if old is not None:
+                old.expires = LONG_GONE
         with dirty.lock:
             dirty.put(key, record, blob, size, now)
-            if content is not None and content.leased:
-                dirty.release(content.digest)
-        self._stamps[hash(key) % STRIPES] += 1
+            if content is not None and content.lease is not None:
+                dirty.release(content.lease)
         self._note_pin(key, record.pin)
         if content is None or content.encoded is None or record.pin > IN_HOT or record.target > IN_HOT:
-            if key in self._hot.entries:
+            if old is not None:
                 self._hot.remove(key)
-            return
-        self._hot.put(
-            key, content.digest, content.encoded, sequence, expires=record.expires, namespace=record.namespace,
-            used=now, extra=record.extra, pinned=record.pin == IN_HOT,
-        )  # fmt: skip
+        else:
+            self._hot.put(
+                key, content.digest, content.encoded, sequence, expires=record.expires, namespace=record.namespace,
+                used=now, extra=record.extra, pinned=record.pin == IN_HOT,
+            )  # fmt: skip
+        self._stamps[stripe] += 1
 
     def _note_pin(self, key: str, pin: int) -> None:
         pins = self._parts.pins

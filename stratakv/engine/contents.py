@@ -14,6 +14,7 @@ from stratakv.engine.telemetry import BLOOM_FALSE_POSITIVES, BLOOM_NEGATIVES
 
 if TYPE_CHECKING:
     from stratakv.engine.codecs.base import Encoded
+    from stratakv.engine.dirty import Lease
     from stratakv.engine.labels import Label
     from stratakv.engine.parts import Parts
 
@@ -24,12 +25,12 @@ class Content(NamedTuple):
     Attributes:
         digest: Its identity.
         encoded: Its payload; None for a known content that is not in RAM.
-        leased: It is known, and a lease keeps it until the entry that names it is visible.
+        lease: Held for a known content until the entry that names it is visible; None for a new one.
     """
 
     digest: bytes
     encoded: Encoded | None
-    leased: bool
+    lease: Lease | None
 
 
 class Contents:
@@ -47,12 +48,13 @@ class Contents:
         """Serialise and digest; encode only what is not known, or what is needed in RAM."""
         plaintext = self._dumps(value)
         digest = hashlib.sha256(plaintext).digest() if not label.salt else digest_of(plaintext, label.salt)
-        if self._deduplicates and self._known(digest):
-            hot = self._parts.hot.blob(digest)
-            if hot is not None:
-                return Content(digest, hot.encoded, leased=True)
-            return Content(digest, self._encode(plaintext, label.number) if need_payload else None, leased=True)
-        return Content(digest, self._encode(plaintext, label.number), leased=False)
+        lease = self._known(digest) if self._deduplicates else None
+        if lease is None:
+            return Content(digest, self._encode(plaintext, label.number), None)
+        hot = self._parts.hot.blob(digest)
+        if hot is not None:
+            return Content(digest, hot.encoded, lease)
+        return Content(digest, self._encode(plaintext, label.number) if need_payload else None, lease)
 
     def with_payload(self, content: Content, value: object, label: Label) -> tuple[Content, Encoded]:
         """Return the content with its payload, encoding it if it was known and not in RAM."""
@@ -65,8 +67,8 @@ class Contents:
         """Return the digest that a value has in a namespace."""
         return digest_of(self._dumps(value), self._parts.labels.salt(namespace))
 
-    def _known(self, digest: bytes) -> bool:
-        """Tell whether the content is held already, and lease it if so."""
+    def _known(self, digest: bytes) -> Lease | None:
+        """Return a lease of the content if it is held already."""
         parts = self._parts
         dirty = parts.dirty
         if dirty.find_blob(digest) is not None or parts.hot.blob(digest) is not None:
@@ -77,22 +79,23 @@ class Contents:
         bloom = parts.bloom
         if bloom is not None and digest not in bloom:
             self._count_negative()
-            return False
-        if not self.lease(digest):
-            return False
+            return None
+        lease = self.lease(digest)
+        if lease is None:
+            return None
         if parts.catalog.find_blob(digest) is not None:
-            return True
-        self.release(digest)
+            return lease
+        self.release(lease)
         if bloom is not None:
             self._count_false_positive()
-        return False
+        return None
 
-    def lease(self, digest: bytes) -> bool:
-        """Keep a content from being collected; False if it is just being collected or damaged."""
+    def lease(self, digest: bytes) -> Lease | None:
+        """Keep a content from being collected; None if it is just being collected or damaged."""
         with self._parts.dirty.lock:
             return self._parts.dirty.lease(digest)
 
-    def release(self, digest: bytes) -> None:
+    def release(self, lease: Lease) -> None:
         """Give a lease back that no visible entry took over."""
         with self._parts.dirty.lock:
-            self._parts.dirty.release(digest)
+            self._parts.dirty.release(lease)

@@ -50,6 +50,16 @@ class DirtyBlob(NamedTuple):
     namespace: int
 
 
+class Lease:
+    """Somebody counts on a digest until the lease is given back."""
+
+    __slots__ = ("digest", "held")
+
+    def __init__(self, digest: bytes) -> None:
+        self.digest = digest
+        self.held = True
+
+
 class Generation:
     """The writes between two checkpoints."""
 
@@ -189,20 +199,23 @@ class DirtyTable:
 
     # -- what is counted on ----------------------------------------------------------------------------------
 
-    def lease(self, digest: bytes) -> bool:
-        """Keep a digest from being dropped or collected until `release`; False if it is condemned or damaged."""
+    def lease(self, digest: bytes) -> Lease | None:
+        """Keep a digest from being dropped or collected; None if it is condemned or damaged. The lock is held."""
         if digest in self._condemned or digest in self._damaged:
-            return False
+            return None
         self._leases[digest] = self._leases.get(digest, 0) + 1
-        return True
+        return Lease(digest)
 
-    def release(self, digest: bytes) -> None:
-        """Give a lease back. The lock is held."""
-        left = self._leases[digest] - 1
+    def release(self, lease: Lease) -> None:
+        """Give a lease back; once is enough, more does no harm. The lock is held."""
+        if not lease.held:
+            return
+        lease.held = False
+        left = self._leases[lease.digest] - 1
         if left:
-            self._leases[digest] = left
+            self._leases[lease.digest] = left
         else:
-            del self._leases[digest]
+            del self._leases[lease.digest]
 
     def condemn(self, digests: set[bytes]) -> set[bytes]:
         """Return those that nobody counts on; until `pardon` they count as unknown."""

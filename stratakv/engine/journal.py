@@ -11,7 +11,6 @@ import errno
 import os
 import threading
 import zlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stratakv.engine.journal_format import (
@@ -24,29 +23,14 @@ from stratakv.engine.journal_format import (
     segment_header,
     segment_path,
 )
+from stratakv.engine.pending import Apply, Pending
 from stratakv.errors import CapacityError, ClosedError, CorruptionError, TierUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from stratakv.files import Files
-
-Apply = Callable[[int, int, int], None]
-"""Called with (sequence, segment, offset of the body in the segment) when the record may become visible."""
-
-
-class _Pending:
-    """A record that is written but not yet synced, in `sync` durability."""
-
-    __slots__ = ("apply", "failure", "offset", "segment", "sequence", "visible")
-
-    def __init__(self, apply: Apply, sequence: int, segment: int, offset: int) -> None:
-        self.apply = apply
-        self.sequence = sequence
-        self.segment = segment
-        self.offset = offset
-        self.visible = False
-        self.failure: BaseException | None = None
 
 
 class Journal:
@@ -79,7 +63,7 @@ class Journal:
         self._buffered = durability == "none"
         self._lock = threading.Lock()
         self._sync_lock = threading.Lock()
-        self._pending: list[_Pending] = []
+        self._pending: list[Pending] = []
         self._buffer: list[bytes] = []
         self._buffer_bytes = 0
         self._next = next_sequence
@@ -125,18 +109,36 @@ class Journal:
             header = RECORD_HEADER.pack(RECORD_MAGIC, kind, 0, length, crc, sequence)
             segment = self._segment
             offset = self._sizes[segment] + RECORD_HEADER.size
-            self._write([header, *parts], RECORD_HEADER.size + length, urgent=urgent)
-            self._next = sequence + 1
-            self._unsynced = True
+            waiting = Pending(apply, sequence, segment, offset)
+            try:
+                self._write([header, *parts], RECORD_HEADER.size + length, urgent=urgent)
+                self._next = sequence + 1
+                self._unsynced = True
+                if self._group_commit:
+                    self._pending.append(waiting)
+            except BaseException:  # an interrupt may come between any two of these steps
+                self._take_back(waiting)
+                raise
             if not self._group_commit:
-                apply(sequence, segment, offset)
+                waiting.show()
                 return sequence
-            waiting = _Pending(apply, sequence, segment, offset)
-            self._pending.append(waiting)
         self._commit_group(waiting)
         return sequence
 
-    def _commit_group(self, waiting: _Pending) -> None:
+    def _take_back(self, record: Pending) -> None:
+        """Make the log what it was before a record that was interrupted. The lock is held."""
+        before = record.offset - RECORD_HEADER.size
+        if self._buffered:
+            if self._sizes[self._segment] > before:
+                self._latch("a write was interrupted; reopen the store")
+            return
+        self._sizes[self._segment] = before
+        self._next = record.sequence
+        if record in self._pending:
+            self._pending.remove(record)
+        self._undo_partial_write(self._descriptors[self._segment])
+
+    def _commit_group(self, waiting: Pending) -> None:
         """Return when the record is synced and visible. Whoever holds the sync lock syncs for all that wait."""
         with self._sync_lock:
             if not waiting.visible and waiting.failure is None:
@@ -147,21 +149,22 @@ class Journal:
     def _sync_pending(self) -> None:
         """Sync the log and make all records written so far visible, in order. The sync lock is held."""
         with self._lock:
-            batch, self._pending = self._pending, []
-            descriptor = self._descriptors[self._segment]
             self._flush_buffer()
+            descriptor = self._descriptors[self._segment]
             self._unsynced = False
+            batch, self._pending = self._pending, []
         try:
             self._files.sync(descriptor)
-        except BaseException as failure:
+            for record in batch:
+                record.show()
+        except OSError as failure:
             with self._lock:
-                refusal = self._give_up(batch, failure)
-            if isinstance(failure, OSError):
-                raise refusal from failure
+                raise self._give_up(batch, failure) from failure
+        except BaseException:
+            with self._lock:  # interrupted: whoever comes next syncs and shows what waits
+                self._pending[:0] = [record for record in batch if not record.visible]
+                self._unsynced = True
             raise
-        for record in batch:
-            record.apply(record.sequence, record.segment, record.offset)
-            record.visible = True
 
     def _write(self, parts: list[bytes], total: int, *, urgent: bool) -> None:
         if self._buffered:
@@ -179,7 +182,7 @@ class Journal:
         try:
             self._files.write_all(descriptor, parts, total)
         except OSError as failure:
-            self._undo_partial_write(descriptor, failure)
+            self._undo_partial_write(descriptor)
             if failure.errno not in (errno.ENOSPC, errno.EDQUOT):
                 self._latch(f"the journal could not be written ({failure}); reopen the store")
                 raise ClosedError(self._failure) from failure
@@ -190,12 +193,12 @@ class Journal:
                 f"no space left under {self._directory.parent}: nothing was stored; free space and try again"
             ) from failure
 
-    def _undo_partial_write(self, descriptor: int, failure: OSError) -> None:
+    def _undo_partial_write(self, descriptor: int) -> None:
         try:
             self._files.truncate(descriptor, self._written_bytes())
-        except OSError as second:
-            self._latch(f"the journal could not be cut back after a failed write ({second}); reopen the store")
-            raise ClosedError(self._failure) from failure
+        except BaseException as second:
+            self._latch(f"the journal could not be cut back after a failed write ({second!r}); reopen the store")
+            raise ClosedError(self._failure) from second
 
     def _written_bytes(self) -> int:
         return self._sizes[self._segment] - self._buffer_bytes
@@ -212,7 +215,7 @@ class Journal:
     def _latch(self, reason: str) -> None:
         self._failure = self._failure or reason
 
-    def _give_up(self, batch: list[_Pending], failure: BaseException) -> ClosedError:
+    def _give_up(self, batch: list[Pending], failure: BaseException) -> ClosedError:
         """A sync failed: nothing that waits is acknowledged, now or later. The lock is held."""
         self._latch(f"the journal could not be synced ({failure}); reopen the store")
         late, self._pending = self._pending, []
@@ -250,8 +253,7 @@ class Journal:
                 self._unsynced = False
                 batch, self._pending = self._pending, []
                 for record in batch:
-                    record.apply(record.sequence, record.segment, record.offset)
-                    record.visible = True
+                    record.show()
                 closed = list(self._sizes)
                 if self._sizes[self._segment] == SEGMENT_HEADER.size:
                     closed.remove(self._segment)  # it holds no record yet and goes on

@@ -46,6 +46,15 @@ class Listing:
                 return
             after = rows[-1][0]
 
+    def gone(self) -> list[str]:
+        """Return the keys without a value that are still known, so that an engine's copy stays hidden."""
+        states = self._parts.dirty.states()
+        catalog = self._parts.catalog
+        stored = {*catalog.tombstones(-1), *catalog.expired_keys(self._parts.wall_ms(), -1)}
+        keys = [decode_key(key) for key in stored]
+        keys += [key for key, record in states.items() if record.tombstone or self._expired(record.expires)]
+        return sorted(set(keys))
+
     def count(self) -> int:
         """Count the keys that have a value. Looks at what is dirty, never at all keys."""
         states = self._parts.dirty.states()

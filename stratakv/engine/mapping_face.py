@@ -100,9 +100,10 @@ class MappingFace(MutableMapping[str, Any]):
         if isinstance(self._engine, DiskcacheEngine):
             if isinstance(self._mode, PassThrough):
                 return self._engine.raw.pop(key, None if default is MISSING else default, **keywords)
-            value = self.get(key, None if default is MISSING else default, **keywords)
-            self._working().delete(key)
-            return value
+            with self._working().locked(key):
+                value = self.get(key, None if default is MISSING else default, **keywords)
+                self._working().delete(key)
+                return value
         if keywords:
             raise TypeError(f"pop() takes no keyword {next(iter(keywords))!r}")
         value = self._working().take(key)

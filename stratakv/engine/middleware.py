@@ -16,6 +16,7 @@ from stratakv.engine.modes.choice import choose_mode
 from stratakv.engine.modes.passthrough import PassThrough
 from stratakv.engine.modes.write_through import WriteThrough
 from stratakv.engine.snapshot import read_snapshot
+from stratakv.engine.statistics_off import statistics_off
 from stratakv.engine.tiers import TieredStorageManager
 from stratakv.engine.wrapping import DiskcacheEngine, recognise
 from stratakv.errors import ConfigurationError, StoreLockedError
@@ -203,9 +204,10 @@ class OptimizationMiddleware(MappingFace):
         if self._snapshot is not None:
             return self._snapshot
         mode = self._working()
-        if mode.store is None:
-            return {"config": {"enabled": False, "optimization_level": self.config.optimization_level}}
-        return {**mode.store.statistics.all(), "wrap": mode.statistics()}
+        if mode.store is not None:
+            mode.store.check_open()
+        sections = statistics_off(self.config) if mode.store is None else mode.store.statistics.all()
+        return {**sections, "wrap": mode.statistics()}
 
     def release(self) -> int:
         """Write everything back into the wrapped engine and pass calls straight to it from now on; return how many.

@@ -38,6 +38,9 @@ LONGEST_RETRY_SECONDS = 30.0
 CHECKPOINT_SHARE = 0.25
 """A checkpoint starts when the dirty table is this full, so that writers seldom meet its bound."""
 
+FIRST_SNAPSHOT_SECONDS = 5.0
+"""A reader beside a new owner finds its statistics after so long at the latest."""
+
 TOUCHED_AT_MOST = 20_000
 """Reads below RAM that are counted before they go into the catalog with a checkpoint."""
 
@@ -59,6 +62,8 @@ class Mover:
         self.learning = Learning(parts)
         self.publish: Callable[[], None] = lambda: None
         """Writes the statistics snapshot for readers beside the owner."""
+        self._publish_by: float | None = parts.clock.monotonic() + FIRST_SNAPSHOT_SECONDS
+        """When the first snapshot is due; None once there is one."""
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -119,10 +124,13 @@ class Mover:
 
     def _step(self) -> None:
         with self._lock:
-            if self._checkpoint_due():
+            checkpointed = self._checkpoint_due()
+            if checkpointed:
                 self._checkpoint.run(self._pacer())
                 self.learning.train(self._pacer())
                 self.learning.refresh_filter(self._pacer())
+            if self._publish_by is not None and (checkpointed or self._parts.clock.monotonic() >= self._publish_by):
+                self._snapshot()
             if self._parts.clock.monotonic() >= self._next_upkeep:
                 self._next_upkeep = self._parts.clock.monotonic() + self._interval
                 self._upkeep(self._pacer(), settle=False)
@@ -195,6 +203,10 @@ class Mover:
         if settle:
             self._parts.catalog.compact()
         self._parts.reserve.fill()
+        self._snapshot()
+
+    def _snapshot(self) -> None:
+        self._publish_by = None
         self.publish()
 
     def _attempt(self, work: Callable[[], object], *, settle: bool = False) -> None:
@@ -299,11 +311,12 @@ class Mover:
         self._retry_at = self._parts.clock.monotonic() + self._retry_delay
         self._retry_delay = min(2 * self._retry_delay, LONGEST_RETRY_SECONDS)
 
-    def raise_failure(self) -> None:
-        """Raise, once, what went wrong in the background since the last call."""
-        failure, self._failure = self._failure, None
-        if failure is None:
+    def raise_failure(self, *, full_disk: bool = True) -> None:
+        """Raise, once, what went wrong in the background since the last call; on request not that the disk is full."""
+        failure = self._failure
+        if failure is None or (isinstance(failure, CapacityError) and not full_disk):
             return
+        self._failure = None
         if isinstance(failure, StrataError):
             raise type(failure)(f"background work failed: {failure}") from failure
         raise StrataError(f"background work failed: {type(failure).__name__}: {failure}") from failure

@@ -126,6 +126,8 @@ def _assemble(
     opened: list[Backend] = []
     try:
         store_id, epoch = _identity(catalog, clock, read_only=read_only)
+        if StorageTier.WARM not in backends:
+            _keep_warm_backend(catalog, config.tiered_storage.warm.backend, clock, read_only=read_only)
         tiers = {
             IN_WARM: backends.get(StorageTier.WARM) or _warm_backend(config, catalog, files, read_only=read_only),
             IN_COLD: backends.get(StorageTier.COLD) or _cold_backend(config, path, files, read_only=read_only),
@@ -222,6 +224,25 @@ def _warm_backend(config: OptimizationConfig, catalog: Catalog, files: Files, *,
     if read_only:
         return DiskView(directory)
     return open_warm(directory, files, catalog.packs("tier = ?", (IN_WARM,)))
+
+
+def _keep_warm_backend(catalog: Catalog, wanted: str, clock: Clock, *, read_only: bool) -> None:
+    """Remember by which backend the warm packs are kept.
+
+    Raises:
+        ConfigurationError: There are some, kept by another one.
+    """
+    found = catalog.meta("warm_backend")
+    if found == wanted:
+        return
+    if found is not None and catalog.packs("tier = ?", (IN_WARM,)):
+        raise ConfigurationError(
+            f"the warm tier of {catalog.path.parent} is kept by backend {found!r}, not {wanted!r}: set "
+            f"tiered_storage.warm.backend to {found!r}; to change it, run maintain(settle=True) with it first"
+        )
+    if not read_only:
+        with catalog.write(int(clock.now())) as transaction:
+            transaction.set_meta("warm_backend", wanted)
 
 
 def _cold_backend(config: OptimizationConfig, path: Path, files: Files, *, read_only: bool) -> Backend:

@@ -73,8 +73,10 @@ class DirectoryLock:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
         except OSError as error:
-            os.close(descriptor)
-            raise translate(error, "write the lock file", place) from error
+            # The number is for people; the lock itself needs no room, and a full disk must not keep the owner out.
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                os.close(descriptor)
+                raise translate(error, "write the lock file", place) from error
         self._descriptor = descriptor
         _held.add(self)
 

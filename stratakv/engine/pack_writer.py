@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stratakv.engine.compression import CompressionEngine, cold_level, warm_level
-from stratakv.engine.packs import PackBuilder
+from stratakv.engine.packs import PackBuilder, pack_prefix
 from stratakv.engine.records import IN_COLD, Place
 from stratakv.engine.serialization import segments
 
@@ -152,7 +152,7 @@ class PackWriter:
         blobs, self._blobs = self._blobs, []
         content, index_offset, index_digest = builder.finish()
         # The random part keeps two owners of one bucket from ever naming a pack alike.
-        name = f"packs/{self._epoch:08x}-{secrets.token_hex(8)}.pack"
+        name = f"{pack_prefix(self._store_id)}{self._epoch:08x}-{secrets.token_hex(8)}.pack"
         self._backend.put(name, content)
         self._written.append(
             WrittenPack(

@@ -37,6 +37,11 @@ FOOTER = struct.Struct("<QIII4s")
 MAX_BLOCK_BYTES = 0xFFFF_FFFF
 
 
+def pack_prefix(store_id: bytes) -> str:
+    """Return what the names of a store's packs begin with: stores that share a backend never touch each other's."""
+    return f"packs/{store_id.hex()[:16]}/"
+
+
 class Block(NamedTuple):
     """One block of an index; fields as in the module's docstring."""
 

@@ -14,7 +14,7 @@ from stratakv.engine.parts import STRIPES, Parts
 from stratakv.engine.records import ANYWHERE, IN_COLD, IN_HOT, TIERS, Place, check_key, encode_key
 from stratakv.engine.shelf import PackGoneError, digest_of
 from stratakv.engine.single_flight import SingleFlight
-from stratakv.engine.telemetry import CORRUPTIONS, HITS, MISSES, READS
+from stratakv.engine.telemetry import ABSENT, CORRUPTIONS, HITS, MISSES, READS
 from stratakv.errors import CorruptionError
 from stratakv.types import StorageTier
 
@@ -90,6 +90,7 @@ class Reader:
         self._count_read = parts.counters.ticker(READS)
         self._count_hit = parts.counters.ticker(HITS)
         self._count_miss = parts.counters.ticker(MISSES)
+        self._count_absent = parts.counters.ticker(ABSENT)
         self._flights: SingleFlight[Loaded] = SingleFlight()
         tiered = parts.config.tiered_storage
         self._to_warm = tiered.promote_to_warm_accesses
@@ -199,6 +200,7 @@ class Reader:
             stamp = parts.stamps[hash(key) % STRIPES], parts.removals
             state = self.live_state(key)
             if state is None:
+                self._count_absent()
                 return None
             try:
                 loaded = self._flights.run((key, state.version), lambda state=state: self._fetch(state))  # type: ignore[misc]
@@ -297,14 +299,11 @@ class Reader:
         parts.hot.put(
             key, state.digest, encoded, state.version, expires=state.expires, namespace=state.namespace,
             used=self._monotonic(), extra=state.extra, pinned=pinned == IN_HOT,
-            unless=lambda: self._is_old(key, state.version, stamp),
+            unless=lambda: self._is_old(key, stamp),
         )  # fmt: skip
 
-    def _is_old(self, key: str, version: int, stamp: tuple[int, int]) -> bool:
+    def _is_old(self, key: str, stamp: tuple[int, int]) -> bool:
         """Tell whether a key may have changed since its stamp was read."""
         parts = self._parts
-        if (parts.stamps[hash(key) % STRIPES], parts.removals) != stamp:
-            return True
-        # A write that is just becoming visible is in the dirty table before it is in its stamp.
-        record = parts.dirty.get(key)
-        return record is not None and record.version != version
+        # An odd stamp was read while a write was becoming visible: what was read may be either side of it.
+        return stamp[0] & 1 == 1 or (parts.stamps[hash(key) % STRIPES], parts.removals) != stamp

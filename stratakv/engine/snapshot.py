@@ -41,7 +41,8 @@ def read_snapshot(directory: Path) -> dict[str, Any]:
         text = (directory / SNAPSHOT_FILE).read_bytes()
     except FileNotFoundError:
         raise ConfigurationError(
-            f"{directory} has no statistics yet: its owner writes them at each maintenance and at shutdown"
+            f"{directory} has no statistics yet: its owner writes them within seconds of opening, at each maintenance "
+            f"and at shutdown"
         ) from None
     try:
         content = json.loads(text)

@@ -27,6 +27,11 @@ SELECT b.namespace, p.tier, sum(b.refs > 0), sum(b.refs), sum(b.size), sum(b.siz
 FROM blobs b JOIN packs p ON p.id = b.pack GROUP BY 1, 2
 """
 
+_KEYS = """
+SELECT k.namespace, count(*), sum(coalesce(b.size, 0)) FROM keys k LEFT JOIN blobs b ON b.id = k.blob
+WHERE k.blob IS NOT NULL GROUP BY 1
+"""
+
 
 class Statistics:
     """Gathers the statistics of one store."""
@@ -34,8 +39,10 @@ class Statistics:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.background: Mover | None = None
-        self._contents_at: tuple[int, int, int] | None = None
+        self._contents_at: tuple[int, ...] | None = None
         self._contents: list[tuple[Any, ...]] = []
+        self._keys_at: tuple[int, ...] | None = None
+        self._keys: list[tuple[int, int, int]] = []
 
     def all(self) -> dict[str, Any]:
         """Return all sections."""
@@ -51,6 +58,8 @@ class Statistics:
                 "total_deletes": counters["deletes"],
                 "cache_hits": counters["hits"],
                 "cache_misses": counters["misses"],
+                "found": max(0, counters["reads"] - counters["absent"]),
+                "absent": counters["absent"],
                 "engine_reads": counters["engine_reads"],
                 "engine_writes": counters["engine_writes"],
             },
@@ -77,16 +86,32 @@ class Statistics:
 
         A scan of all blobs, so its result is kept while no checkpoint or collection changed them.
         """
-        counters = self._parts.counters.snapshot()
-        stamp = (
-            counters["checkpoints"],
-            counters["collected"] + counters["expired"],
-            counters["demotions"] + counters["promotions"] + counters["compactions"],
-        )
+        stamp = self._stamp()
         if stamp != self._contents_at:
             self._contents = self._parts.catalog.rows(_NAMESPACES)
             self._contents_at = stamp
         return self._contents
+
+    def _key_rows(self) -> list[tuple[int, int, int]]:
+        """Return (namespace, keys, plaintext bytes of what they name).
+
+        A look-up of each key's content, about 3 us a key, so kept like the contents.
+        """
+        stamp = self._stamp()
+        if stamp != self._keys_at:
+            self._keys = [(row[0], row[1], row[2]) for row in self._parts.catalog.rows(_KEYS)]
+            self._keys_at = stamp
+        return self._keys
+
+    def _stamp(self) -> tuple[int, ...]:
+        """Return numbers that change whenever checkpoint, collection or movement changed the catalog."""
+        counters = self._parts.counters.snapshot()
+        return (
+            self._parts.catalog.live_keys,
+            counters["checkpoints"],
+            counters["collected"] + counters["expired"],
+            counters["demotions"] + counters["promotions"] + counters["compactions"],
+        )
 
     def _dirty_contents(self) -> tuple[int, int, int]:
         """Return (contents, references, referenced plaintext bytes) that only the journal holds."""
@@ -207,7 +232,11 @@ class Statistics:
         }
 
     def _namespaces(self, contents: list[tuple[Any, ...]]) -> dict[str, dict[str, int]]:
-        """Return for each namespace its keys, contents and encoded bytes by tier."""
+        """Return for each namespace its keys with what they name, and the contents first stored in it.
+
+        A content that several namespaces share counts in the plaintext of each by its keys, and among the contents
+        and encoded bytes of the one that stored it first.
+        """
         parts = self._parts
         result: dict[str, dict[str, int]] = {}
 
@@ -215,13 +244,11 @@ class Statistics:
             names = ("keys", "contents", "plaintext_bytes", "hot_bytes", "warm_bytes", "cold_bytes")
             return result.setdefault(parts.labels.name(number), dict.fromkeys(names, 0))
 
-        for number, keys in parts.catalog.rows(
-            "SELECT namespace, count(*) FROM keys WHERE blob IS NOT NULL GROUP BY 1"
-        ):
+        for number, keys, plaintext in self._key_rows():
             of(number)["keys"] += keys
-        for number, _, count, _, _, referenced, _ in contents:
+            of(number)["plaintext_bytes"] += plaintext
+        for number, _, count, *_ in contents:
             of(number)["contents"] += count
-            of(number)["plaintext_bytes"] += referenced or 0
         for tier, number, size in self._packed_bytes():
             of(number)["warm_bytes" if tier == IN_WARM else "cold_bytes"] += size
         for number, size in parts.hot.by_namespace():

@@ -6,17 +6,16 @@ Checks on every call that the store is open and in its own process; knows nothin
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import ctypes
 import logging
 import os
 import shutil
 import threading
-import weakref
 from typing import TYPE_CHECKING
 
 from stratakv.clock import Clock, SystemClock
+from stratakv.engine import lifetimes
 from stratakv.engine.listing import Listing
 from stratakv.engine.medium import is_ram_disk
 from stratakv.engine.mover import Mover
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger("stratakv")
-
-_open_stores: weakref.WeakSet[Store] = weakref.WeakSet()
 
 
 class Store:
@@ -89,7 +86,7 @@ class Store:
             self.mover.publish = self._publish
             self.statistics.background = self.mover
             self.mover.start()
-        _open_stores.add(self)
+        lifetimes.begin(self)
         self._announce()
 
     def _announce(self) -> None:
@@ -105,17 +102,27 @@ class Store:
 
     # -- open or not -----------------------------------------------------------------------------------------
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be used by this process."""
+        return self._closed is None
+
+    def await_writers(self) -> None:
+        """Return when every change that was under way is visible."""
+        self._writable().await_all()
+
     def check_open(self) -> None:
         """Raise `ClosedError` where the store was shut down or belongs to the parent process."""
         if self._closed is not None:
             raise ClosedError(self._closed)
 
-    def _writable(self) -> Writer:
+    def _writable(self, *, freeing: bool = False) -> Writer:
+        """Return the writer; what went wrong in the background is raised first, a full disk not to who frees room."""
         if self._closed is not None:
             raise ClosedError(self._closed)
         if self._writer is None or self.mover is None:
             raise ClosedError("the store was opened with read_only=True: open it without to write")
-        self.mover.raise_failure()
+        self.mover.raise_failure(full_disk=not freeing)
         return self._writer
 
     # -- single keys -----------------------------------------------------------------------------------------
@@ -185,7 +192,7 @@ class Store:
 
     def delete(self, key: str, *, tombstone: bool = False) -> bool:
         """Delete a key; return whether it had a value."""
-        return self._writable().delete(key, tombstone=tombstone)
+        return self._writable(freeing=True).delete(key, tombstone=tombstone)
 
     def confirm_deleted(self, key: str) -> None:
         """A wrapped engine has deleted its copy too: the key's tombstone is not needed any more."""
@@ -228,7 +235,7 @@ class Store:
 
     def delete_many(self, keys: Iterable[str]) -> int:
         """Delete many keys: all or none; return how many had a value."""
-        return self._writable().delete_many(keys)
+        return self._writable(freeing=True).delete_many(keys)
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Yield the keys that begin with `prefix`: weakly consistent, none twice.
@@ -289,7 +296,7 @@ class Store:
             ]:
                 problems += _tried(close)
             parts.hot.clear()
-            _open_stores.discard(self)
+            lifetimes.end(self)
             if parts.temporary if remove is None else remove:
                 shutil.rmtree(parts.path)
             if problems:
@@ -305,14 +312,14 @@ class Store:
             self._publish()
         self.mover.raise_failure()
 
-    def _leave_to_journal(self) -> None:
+    def leave_to_journal(self) -> None:
         """At interpreter exit: hand the journal to the medium, nothing more."""
         if self._closed is None and self.parts.journal is not None:
             self.parts.journal.sync()
             if self.parts.temporary:
                 shutil.rmtree(self.parts.path, ignore_errors=True)
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
         """In a child after fork: let go of everything without touching the parent's files."""
         self._closed = f"this store belongs to process {os.getppid()}: open a store after the fork, not before"
         if self.parts.journal is not None:
@@ -333,18 +340,3 @@ def _tried(action: object) -> list[BaseException]:
     except (Exception, CorruptionError) as problem:  # noqa: BLE001 -- raised by close() when all is closed
         return [problem]
     return []
-
-
-def _after_fork_in_child() -> None:
-    for store in list(_open_stores):
-        store._abandon()  # noqa: SLF001 -- this module's own
-    _open_stores.clear()
-
-
-def _at_exit() -> None:
-    for store in list(_open_stores):
-        store._leave_to_journal()  # noqa: SLF001 -- this module's own
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
-atexit.register(_at_exit)

@@ -42,6 +42,7 @@ SLOT_NAMES = (
     "engine_writes",
     "bloom_negatives",
     "bloom_false_positives",
+    "absent",
 )
 # Plain numbers: an IntEnum member as a list index costs a call.
 (
@@ -67,6 +68,7 @@ SLOT_NAMES = (
     ENGINE_WRITES,
     BLOOM_NEGATIVES,
     BLOOM_FALSE_POSITIVES,
+    ABSENT,
 ) = range(len(SLOT_NAMES))
 
 

@@ -28,6 +28,7 @@ from stratakv.engine.learning import FILTER_FILE
 from stratakv.engine.opening import CATALOG_FILE, JOURNAL_DIRECTORY
 from stratakv.engine.ownership import DirectoryLock
 from stratakv.engine.pack_verification import UNREADABLE, Finding, PackVerifier
+from stratakv.engine.packs import pack_prefix
 from stratakv.engine.records import IN_COLD, IN_WARM, TIERS, decode_key
 from stratakv.engine.replay import JournalReader
 from stratakv.engine.shelf import digest_of
@@ -236,7 +237,7 @@ class _Run:
         for tier, backend in backends.items():
             known = {row[0] for row in self._catalog.rows("SELECT name FROM packs WHERE tier = ?", (tier,))}
             known |= {row[0] for row in self._catalog.rows("SELECT name FROM doomed WHERE tier = ?", (tier,))}
-            for found in list(backend.list("packs/")):
+            for found in list(backend.list(pack_prefix(self._catalog.meta("store_id")))):
                 if found.name not in known:
                     self._result.leftovers.append(
                         f"{found.name} in the {TIERS[tier].value} tier ({found.size} bytes) belongs to nothing: "

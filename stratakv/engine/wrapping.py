@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import ormsgpack
 
-from stratakv.errors import ConfigurationError
+from stratakv.errors import ConfigurationError, StrataError
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda _self: "<missing>"})()
 """Stands for no value where None is one."""
@@ -140,13 +140,15 @@ class VerbEngine(Engine):
 
     def write(self, key: str, value: object, ttl: float | None = None, extra: bytes | None = None) -> None:
         if ttl is None:
-            self._write(key, value)
+            answer = self._write(key, value)
         elif self._ttl_keyword is not None:
-            self._write(key, value, **{self._ttl_keyword: ttl})
+            answer = self._write(key, value, **{self._ttl_keyword: ttl})
         else:
             raise ConfigurationError(
                 f"{type(self.raw).__name__} takes no time to live: store without ttl, or wrap an engine that does"
             )
+        if answer is False:
+            raise StrataError(f"{type(self.raw).__name__} did not store {key!r}: it answered False")
 
     def delete(self, key: str) -> bool:
         done = self._delete(key)

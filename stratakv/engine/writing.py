@@ -74,6 +74,12 @@ class Writer:
         check_key(key)
         return self._locks[hash(key) % STRIPES]
 
+    def await_all(self) -> None:
+        """Return when every change that was under way is visible."""
+        for lock in self._locks:
+            with lock:
+                pass
+
     @contextlib.contextmanager
     def all_locked(self, keys: Iterable[str]) -> Iterator[None]:
         """Hold the locks of many keys, always taken in the same order."""
@@ -117,14 +123,14 @@ class Writer:
                     0, content.digest, label.number, pinned, target, expires, written, extra, tombstone=False
                 )
                 self._commit.one(Change(key, stored_key, record, content))
-                leased, content = content.leased, content._replace(leased=False)
         finally:
-            if content.leased:
-                self.contents.release(content.digest)
+            if content.lease is not None:
+                self.contents.release(content.lease)
         self._count(WRITES, 1)
-        if leased:
+        duplicate = content.lease is not None
+        if duplicate:
             self._count(DEDUP_HITS, 1)
-        return Written(content.digest, leased)
+        return Written(content.digest, duplicate)
 
     def put_many(self, items: Mapping[str, object], *, namespace: str | None = None, ttl: float | None = None) -> int:
         """Store many values in one journal record: all or none."""
@@ -148,11 +154,11 @@ class Writer:
                 self._commit.many([self._with_pin(*change) for change in changes])
         except BaseException:
             for content in contents:
-                if content.leased:
-                    self.contents.release(content.digest)
+                if content.lease is not None:
+                    self.contents.release(content.lease)
             raise
         self._count(WRITES, len(changes))
-        self._count(DEDUP_HITS, sum(content.leased for content in contents))
+        self._count(DEDUP_HITS, sum(content.lease is not None for content in contents))
         return len(changes)
 
     def _with_pin(self, change: Change, value: object, label: Label) -> Change:
@@ -231,12 +237,12 @@ class Writer:
                 self._reader.written(key), state.extra, tombstone=False,
             )  # fmt: skip
             digest = state.digest or b""
-            content = Content(digest, encoded, leased=self.contents.lease(digest))
+            content = Content(digest, encoded, self.contents.lease(digest))
             try:
                 self._commit.one(Change(key, stored_key, record, content), by_reference=True)
             except BaseException:
-                if content.leased:
-                    self.contents.release(digest)
+                if content.lease is not None:
+                    self.contents.release(content.lease)
                 raise
         return True
 
@@ -252,7 +258,7 @@ class Writer:
         seconds = label.ttl if ttl is None else ttl
         if seconds is None:
             return 0, now
-        if type(seconds) not in (int, float) or not math.isfinite(seconds) or seconds <= 0:
+        if type(seconds) not in (int, float) or not seconds > 0 or seconds == math.inf:
             raise ConfigurationError(f"ttl is a number of seconds above 0, or None for ever; not {seconds!r}")
         return now + max(1, int(min(seconds, LONGEST_TTL_SECONDS) * 1000)), now
 

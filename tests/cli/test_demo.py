@@ -46,7 +46,15 @@ def test_demo_text_tells_what_happened(capsys: pytest.CaptureFixture[str]) -> No
     printed = capsys.readouterr()
     for step in ("loaded", "wrapped", "replayed", "waited", "verified"):
         assert f"  {step}" in printed.out
-    assert printed.err == ""
+    assert printed.err.splitlines() == [
+        "reading modules ...",
+        "replaying ...",
+        "letting a day pass ...",
+        "verifying ...",
+    ]
+    assert "too small to judge" in printed.out
+    assert "vectors   one docstring's embedding" in printed.out
+    assert max(map(len, printed.out.splitlines()[1:])) <= 110
 
 
 def test_demo_on_own_records_keeps_the_store_where_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,6 +70,7 @@ def test_demo_on_own_records_keeps_the_store_where_told(tmp_path: Path, capsys: 
     ]
     assert report["where"] == where
     assert any((tmp_path / "kept").iterdir())
+    assert report["total"]["too_small_to_judge"] is True
     assert main(["demo", "--data", str(logs), "--dir", where]) == 2
     assert "not empty" in capsys.readouterr().err
 

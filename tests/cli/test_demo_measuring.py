@@ -175,11 +175,28 @@ def test_report_counts_everything_held_in_its_total() -> None:
 
 def test_report_shows_a_missed_target_as_missed() -> None:
     lines = {line.split()[0]: line for line in report().as_lines() if line.strip()}
-    assert "70% +" in lines["episodic"]
-    assert "85% -" in lines["vectors"]
-    assert "75% -" in lines["all"]
+    assert "70% reached" in lines["episodic"]
+    assert "85% missed" in lines["vectors"]
+    assert "75% missed" in lines["all"]
     assert "left out: 2 modules" in "\n".join(report().as_lines())
-    assert max(map(len, report().as_lines())) <= 120
+    assert max(map(len, report().as_lines())) <= 110
+
+
+def test_report_says_more_where_more_is_held() -> None:
+    grown = report()
+    grown.kinds[0].warm_bytes = 5_000_000
+    lines = {line.split()[0]: line for line in grown.as_lines() if line.strip()}
+    assert "42.5% more" in lines["episodic"]
+    assert "-" not in lines["episodic"]
+
+
+def test_report_does_not_judge_a_whole_of_few_values() -> None:
+    small = report()
+    small.kinds[0].plain_bytes = 1_000_000
+    lines = {line.split()[0]: line for line in small.as_lines() if line.strip()}
+    assert "75% too small" in lines["all"]
+    assert "too small to judge: a store has a fixed price, here 0.05 MB" in "\n".join(small.as_lines())
+    assert small.as_dict()["total"]["too_small_to_judge"] is True
 
 
 def test_report_names_values_that_did_not_come_back() -> None:

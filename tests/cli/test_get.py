@@ -80,7 +80,31 @@ def test_missing_key_is_one_clear_line_and_code_one(store: str, capsys: pytest.C
     assert main(["get", "nobody", "--dir", store]) == 1
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err == f"stratakv: there is no key 'nobody' in {store}\n"
+    assert told.err.startswith(f"stratakv: there is no key 'nobody' in {store}; it has 'none'")
+    assert told.err.count("\n") == 1
+
+
+def test_missing_key_names_the_nearest_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = str(tmp_path / "s")
+    with OptimizationMiddleware(path=where) as memory:
+        memory.store_many({f"tau_db:{n}": n for n in range(20)} | {"a": 1})
+    assert main(["get", "tau_db:17x", "--dir", where]) == 1
+    assert "it has 'tau_db:17';" in capsys.readouterr().err
+    assert main(["get", "tau_db", "--dir", where]) == 1
+    assert "it has 'tau_db:0', 'tau_db:1', 'tau_db:10';" in capsys.readouterr().err
+    assert main(["get", "x" * 1000, "--dir", where]) == 1
+    assert "it has 'a', 'tau_db:0', 'tau_db:1';" in capsys.readouterr().err
+
+
+def test_failure_with_json_is_an_object_on_standard_output(
+    store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["get", "nobody", "--dir", store, "--json"]) == 1
+    told = capsys.readouterr()
+    assert "there is no key 'nobody'" in json.loads(told.out)["error"]
+    assert told.err.startswith("stratakv: there is no key")
+    assert main(["stats", "--dir", str(tmp_path / "gone"), "--json"]) == 2
+    assert set(json.loads(capsys.readouterr().out)) == {"error"}
 
 
 def test_key_that_is_no_key_and_a_missing_store_are_wrong_usage(

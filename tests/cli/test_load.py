@@ -1,20 +1,23 @@
-"""`stratakv load`: files into a store, or nothing at all."""
+"""`stratakv load`: files into a store; a bad line is found before anything is stored."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import re
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from stratakv.cli.main import main
 from stratakv.engine.middleware import OptimizationMiddleware
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def test_loaded_records_are_there_after_reopening(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,3 +78,85 @@ def test_wrong_usage_has_code_two(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["load", str(tmp_path / "gone.jsonl"), "--dir", str(tmp_path / "store")]) == 2
     assert main(["load", str(tmp_path / "gone.jsonl")]) == 2
     assert "--dir" in capsys.readouterr().err
+
+
+def test_reduction_is_one_number_in_text_json_and_stats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    logs = tmp_path / "logs.jsonl"
+    logs.write_text("".join(json.dumps({"n": n, "text": f"line {n} of the log " * 40}) + "\n" for n in range(4000)))
+    where = str(tmp_path / "store")
+    assert main(["load", str(logs), "--dir", where, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    percent = 100 * (1 - told["disk_bytes"] / told["plaintext_bytes"])
+    assert told["memory_reduction_percent"] == pytest.approx(percent)
+    assert told["too_small_to_judge"] is False
+    assert main(["stats", "--dir", where, "--json"]) == 0
+    stats = json.loads(capsys.readouterr().out)["overall"]
+    assert stats["memory_reduction_percent"] == told["memory_reduction_percent"]
+    assert main(["load", str(logs), "--dir", str(tmp_path / "other")]) == 0
+    out = capsys.readouterr().out
+    assert f"{told['file_bytes'] / (1 << 20):.2f} MB of files" in out
+    assert "% less than the serialised values" in out
+    assert "keys look like logs:1;" in out
+
+
+def test_few_records_are_too_small_to_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(b"1\n"))
+    assert main(["load", str(tmp_path / "x.jsonl.gz"), "--dir", str(tmp_path / "store")]) == 0
+    out = capsys.readouterr().out
+    assert "stored 1 record from 0.00 MB of compressed files" in out
+    assert "too small to judge" in out
+
+
+def test_rows_of_arrays_are_values_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    vectors = np.arange(600, dtype="f4").reshape(200, 3)
+    np.save(tmp_path / "one.npy", np.asfortranarray(vectors))
+    np.savez(tmp_path / "two.npz", xy=vectors)
+    files = [str(tmp_path / "one.npy"), str(tmp_path / "two.npz")]
+    assert main(["load", *files, "--dir", str(tmp_path / "store"), "--rows", "1"]) == 0
+    assert "stored 400 records, 400 rows of arrays," in capsys.readouterr().out
+    assert main(["load", files[1], "--dir", str(tmp_path / "many"), "--rows", "150", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["records"], told["array_rows"], told["example_key"]) == (2, 200, "two/xy:0")
+    with OptimizationMiddleware(path=tmp_path / "store") as memory:
+        assert memory["one:7"].tolist() == memory["two/xy:7"].tolist() == vectors[7].tolist()
+        assert memory["one:199"].dtype == np.float32
+    with OptimizationMiddleware(path=tmp_path / "many") as memory:
+        assert memory["two/xy:0"].shape == (150, 3)
+        assert memory["two/xy:150"].tolist() == vectors[150:].tolist()
+
+
+def test_single_number_has_no_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "one.npy", np.float64(1.5))
+    assert main(["load", str(tmp_path / "one.npy"), "--dir", str(tmp_path / "store"), "--rows", "1"]) == 1
+    assert "has no rows" in capsys.readouterr().err
+    assert not (tmp_path / "store").exists()
+
+
+def test_values_larger_than_a_batch_are_stored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    noise = np.random.default_rng(1).bytes(300_000).hex()
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps([n, noise[n:]]) + "\n" for n in range(8)))
+    (tmp_path / "small.yaml").write_text("storage: {dirty_limit_mb: 1}\n")
+    where = str(tmp_path / "store")
+    assert main(["load", str(tmp_path / "x.jsonl"), "--dir", where, "--config", str(tmp_path / "small.yaml")]) == 0
+    with OptimizationMiddleware(path=where) as memory:
+        assert memory["x:8"] == [7, noise[7:]]
+
+
+def test_interrupted_load_says_what_is_safe_and_can_be_run_again(tmp_path: Path) -> None:
+    logs = tmp_path / "logs.jsonl"
+    logs.write_text("".join(json.dumps({"n": n, "text": f"line {n} of the log " * 9}) + "\n" for n in range(60_000)))
+    where = tmp_path / "store"
+    command = [sys.executable, "-m", "stratakv.cli.main", "load", str(logs), "--dir", str(where)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        journal = where / "journal"
+        while running.poll() is None and not any(path.stat().st_size > 100_000 for path in journal.glob("*")):
+            pass
+        running.send_signal(signal.SIGINT)
+        _, complaint = running.communicate()
+    assert running.returncode == 130
+    found = re.search(r"interrupted: ([\d,]+) of 60,000 records are stored and safe; run the same command", complaint)
+    assert found is not None, complaint
+    stored = int(found[1].replace(",", ""))
+    with OptimizationMiddleware(path=where) as memory:
+        assert 0 < stored <= len(memory) < 60_000
+        assert memory["logs:1"]["n"] == 0

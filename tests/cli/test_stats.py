@@ -48,6 +48,33 @@ def test_closed_store_is_read_from_its_directory(tmp_path: Path, capsys: pytest.
     assert "66.7% of the contents that keys name" in out
 
 
+def test_closed_store_holds_its_bytes_on_disk_and_no_ram(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with OptimizationMiddleware(path=tmp_path / "s") as memory:
+        for n in range(3000):
+            memory.store(f"k{n}", {"n": n, "text": f"some words {n} " * 60})
+    told = stats(capsys, tmp_path / "s")
+    overall, storage = told["overall"], told["storage"]
+    assert overall["held_bytes"] == storage["disk_bytes"]
+    assert storage["ram_bytes"] == storage["catalog_cache_bytes"] == storage["other_ram_bytes"] == 0
+    percent = 100 * (1 - storage["disk_bytes"] / overall["plaintext_bytes"])
+    assert overall["memory_reduction_percent"] == pytest.approx(percent)
+    assert overall["too_small_to_judge"] is False
+    assert main(["stats", "--dir", str(tmp_path / "s")]) == 0
+    out = capsys.readouterr().out
+    assert f"{percent:.1f}%" in out
+    assert "1 MB = 1,048,576 bytes" in out
+
+
+def test_few_values_are_too_small_to_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with OptimizationMiddleware(path=tmp_path / "s") as memory:
+        fill(memory)
+    assert stats(capsys, tmp_path / "s")["overall"]["too_small_to_judge"] is True
+    assert main(["stats", "--dir", str(tmp_path / "s")]) == 0
+    out = capsys.readouterr().out
+    assert "too small to judge: a store has a fixed price of about 0.5 MB" in out
+    assert "missed" not in out
+
+
 KILLED = """
 import os, signal, sys
 from stratakv import ManualClock, OptimizationMiddleware
@@ -83,8 +110,11 @@ def test_live_owner_is_read_from_its_snapshot(tmp_path: Path, capsys: pytest.Cap
 def test_owner_without_a_snapshot_yet_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with OptimizationMiddleware(path=tmp_path / "s"):
         (tmp_path / "s" / "statistics.json").unlink(missing_ok=True)
-        assert main(["stats", "--dir", str(tmp_path / "s")]) == 2
-        assert "no statistics yet" in capsys.readouterr().err
+        assert main(["stats", "--dir", str(tmp_path / "s")]) == 1
+        told = capsys.readouterr().err
+        assert "no statistics yet" in told
+        assert f"process {os.getpid()}" in told
+        assert "try again in a few seconds" in told
 
 
 def test_missing_store_is_wrong_usage_and_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -320,7 +320,7 @@ def test_damage_is_told_in_lines(store: Path, capsys: pytest.CaptureFixture[str]
     out = capsys.readouterr().out
     assert f"damaged block {pack.name} (cold)" in out
     assert "keys: 'cold'" in out
-    assert "damaged in 1 places" in out
+    assert "damaged in 1 place\n" in out
 
 
 def test_damaged_database_of_the_warm_tier_is_reported(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

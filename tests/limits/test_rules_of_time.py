@@ -243,11 +243,12 @@ def test_a_lease_outlasts_every_collection(tmp_path: Path) -> None:
         store = memory.tiered_storage._store
         contents = store._writable().contents
         digest = bytes.fromhex(content)
-        assert contents.lease(digest)
+        lease = contents.lease(digest)
+        assert lease is not None
         for _ in range(3):
             clock.advance(DAY)
             memory.maintain(settle=True)
             assert store.parts.catalog.find_blob(digest) is not None
-        contents.release(digest)
+        contents.release(lease)
         memory.maintain(settle=True)
         assert store.parts.catalog.find_blob(digest) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import random
 import tracemalloc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -166,3 +166,52 @@ def test_ram_is_true_for_shared_contents_under_every_policy(tmp_path: Path, poli
             memory[f"record:{number:08d}"] = values[number % 500]
         memory.maintain()
         check.agrees(policy)
+
+
+def names_of(sections: dict[str, Any]) -> set[str]:
+    return {f"{section}.{name}" for section, found in sections.items() for name in found} | set(sections)
+
+
+def test_a_wrapper_that_is_off_has_the_same_sections_with_zeros(tmp_path: Path) -> None:
+    with OptimizationMiddleware({"k": 1}) as off:
+        assert off["k"] == 1
+        sections = off.get_statistics()
+    with OptimizationMiddleware({"k": 1}, OptimizationConfig(enabled=True), path=tmp_path / "on") as memory:
+        assert names_of(memory.get_statistics()) - {"namespaces.default"} == names_of(sections)
+    assert sections["config"]["enabled"] is False
+    assert sections["overall"]["memory_reduction_target_percent"] == 75
+    told = {name: value for name, value in sections.items() if name not in ("config", "wrap", "overall")}
+    assert not any(value for section in told.values() for value in section.values())
+
+
+def test_plaintext_of_a_namespace_is_what_its_own_keys_name(tmp_path: Path) -> None:
+    with OptimizationMiddleware(path=tmp_path / "s", clock=ManualClock()) as memory:
+        memory.store("a:1", {"text": "shared " * 500}, namespace="first")
+        memory.store("b:1", {"text": "shared " * 500}, namespace="second")
+        memory.store("b:2", {"text": "shared " * 500}, namespace="second")
+        memory.maintain()
+        rows = memory.get_statistics()["namespaces"]
+        one = rows["first"]["plaintext_bytes"]
+        assert one > 3500
+        assert rows["second"]["plaintext_bytes"] == 2 * one
+        assert (rows["first"]["keys"], rows["second"]["keys"]) == (1, 2)
+        assert (rows["first"]["contents"], rows["second"]["contents"]) == (1, 0)
+        memory.delete("b:2")
+        memory.maintain()
+        assert memory.get_statistics()["namespaces"]["second"]["plaintext_bytes"] == one
+        assert (
+            sum(row["plaintext_bytes"] for row in memory.get_statistics()["namespaces"].values())
+            == (memory.get_statistics()["overall"]["plaintext_bytes"])
+        )
+
+
+def test_reads_are_told_by_where_they_ended(tmp_path: Path) -> None:
+    config = OptimizationConfig(storage={"path": str(tmp_path / "s")})
+    with OptimizationMiddleware(config=config, clock=ManualClock()) as memory:
+        memory["k"] = 1
+        memory.maintain(settle=True)
+        assert memory["k"] == 1
+        assert memory.retrieve("absent") is None
+        told = memory.get_statistics()["middleware"]
+        assert (told["total_reads"], told["cache_hits"], told["cache_misses"]) == (2, 0, 2)
+        assert (told["found"], told["absent"]) == (1, 1)

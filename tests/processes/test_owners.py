@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -192,5 +193,19 @@ def test_the_snapshot_is_renewed_by_the_owner(tmp_path: Path) -> None:
         memory.maintain()
         seen = json.loads((path / "statistics.json").read_text())
         assert seen["middleware"]["total_writes"] == 1
+        with OptimizationMiddleware(path=path, read_only=True) as reader:
+            assert reader.get_statistics()["middleware"]["total_writes"] == 1
+
+
+def test_a_new_owner_publishes_after_its_first_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    config = OptimizationConfig(storage={"path": str(path), "checkpoint_interval_seconds": 0.1})
+    with OptimizationMiddleware(config=config) as memory:
+        memory["key"] = 1
+        waiting = threading.Event()
+        for _ in range(200):
+            if (path / "statistics.json").exists():
+                break
+            waiting.wait(0.05)
         with OptimizationMiddleware(path=path, read_only=True) as reader:
             assert reader.get_statistics()["middleware"]["total_writes"] == 1

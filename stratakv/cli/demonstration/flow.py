@@ -19,6 +19,7 @@ from stratakv.cli.demonstration.exactness import fingerprint, live_bytes, same
 from stratakv.cli.demonstration.replay import Replay, latencies, sample
 from stratakv.cli.demonstration.report import KindReport, Report
 from stratakv.cli.demonstration.workload import TARGETS, TOTAL_TARGET, kind_of
+from stratakv.cli.reduction import megabytes
 from stratakv.clock import ManualClock
 from stratakv.config import NamespaceConfig, OptimizationConfig
 from stratakv.engine.middleware import OptimizationMiddleware
@@ -67,7 +68,7 @@ def play(work: Workload, directory: str | None, progress: Progress) -> Report:
             f"{'along the references between records ' if work.linked else ''}in {took:.1f} s"
         )
         ram = memory.get_statistics()["tiered_storage"]["hot_usage_bytes"]
-        tell(f"         then all of it was hot: {ram / 1e6:.1f} MB in RAM")
+        tell(f"         then all of it was hot: {megabytes(ram)} MB in RAM")
         found.hot = latencies(memory, sample(final, _TIMED), warm_up=True)
         recent = _day(work, memory, clock, progress)
         reading = ", with a little reading in each" if recent else ""
@@ -191,6 +192,7 @@ def _report(work: Workload, found: _Findings, directory: str | None) -> Report:
         source=work.source,
         left_out=work.left_out,
         story=found.story,
+        about=work.about,
         where=directory,
     )
 
@@ -200,13 +202,13 @@ def _shared(statistics: dict[str, Any], kinds: list[KindReport], table: int) -> 
     sizes = statistics["storage"]
     over = {tier: sizes[tier] - sum(getattr(kind, tier) for kind in kinds) for tier in _TIERS}
     parts = {
-        "catalog": sizes["catalog_bytes"],
-        "its cache in RAM": sizes["catalog_cache_bytes"],
-        "dictionaries and other caches in RAM": sizes["other_ram_bytes"],
-        "hot table": over["hot_bytes"],
-        "frames of packs": over["warm_bytes"] + over["cold_bytes"],
-        "journal": sizes["journal_bytes"],
-        "reserve and other files": sizes["other_disk_bytes"],
+        "catalog on disk: where each key's value is": sizes["catalog_bytes"],
+        "the catalog's cache in RAM": sizes["catalog_cache_bytes"],
+        "compression dictionaries and other caches in RAM": sizes["other_ram_bytes"],
+        "tables that find values in RAM": over["hot_bytes"],
+        "headers and indexes of the files that hold the values": over["warm_bytes"] + over["cold_bytes"],
+        "journal: writes not yet in those files": sizes["journal_bytes"],
+        "room kept for deletions on a full disk, and small files": sizes["other_disk_bytes"],
     }
     shared = KindReport(
         "shared",

@@ -17,6 +17,7 @@ from stratakv.cli.demonstration.scan import scan
 from stratakv.cli.demonstration.semantic import GRAPH_KEY, semantic_key, semantic_records
 from stratakv.cli.demonstration.session import session_key, session_states
 from stratakv.cli.demonstration.vectors import vector_records
+from stratakv.cli.reduction import megabytes
 from stratakv.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -30,7 +31,13 @@ if TYPE_CHECKING:
 # The founding table: percent that each kind is to lose.
 TARGETS = {"episodic": 70, "semantic": 80, "session": 60, "vectors": 85}
 TOTAL_TARGET = 75
-KINDS = ("episodic", "session", "semantic", "vectors")
+ABOUT = {
+    "episodic": "one function or class: its docstring, source lines, decorators and what it calls",
+    "session": "how far a parse of one module has come, rewritten as it goes on",
+    "semantic": "one module's weighted edges to what it imports and calls; one more is the graph of all modules",
+    "vectors": "one docstring's embedding: 96 numbers of 4 bytes (latent semantic analysis)",
+}
+KINDS = tuple(ABOUT)
 
 
 @dataclass(slots=True)
@@ -45,6 +52,7 @@ class Workload:
         linked: Whether records name each other, so that a replay can follow them.
         source: One line telling where the records come from.
         left_out: One line for each thing that was left out.
+        about: Kind -> what a record of it is; empty for the user's own.
     """
 
     kinds: tuple[str, ...]
@@ -54,6 +62,7 @@ class Workload:
     rewrites: dict[str, list[Any]] = field(default_factory=dict)
     units: dict[str, list[str]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    about: dict[str, str] = field(default_factory=dict)
 
     def final(self) -> dict[str, Any]:
         """Return what every key must read as in the end: the very objects, not copies."""
@@ -77,7 +86,7 @@ def workload_from_python(root: Path, most_bytes: int, progress: Callable[[int, i
         ConfigurationError: There is no Python source, or scipy is missing.
     """
     selection = select_sources(root, most_bytes)
-    work = Workload(KINDS, "", linked=True)
+    work = Workload(KINDS, "", linked=True, about=ABOUT)
     scanned: list[tuple[Module, Scan]] = []
     texts: list[tuple[str, str, str]] = []
     unreadable = 0
@@ -98,10 +107,10 @@ def workload_from_python(root: Path, most_bytes: int, progress: Callable[[int, i
     for (module_name, _, _), (key, vector) in zip(texts, vector_records([text[1:] for text in texts]), strict=False):
         work.initial[key] = vector
         work.units[module_name].append(key)
-    work.source = f"{len(scanned)} modules, {selection.source_bytes / 1e6:.1f} MB of source, under {root}"
+    work.source = f"{len(scanned)} modules, {megabytes(selection.source_bytes)} MB of source, under {root}"
     if selection.capped_files:
-        limit = f"{most_bytes / 1e6:.1f} MB"
-        size = f"{selection.capped_bytes / 1e6:.1f} MB"
+        limit = f"{megabytes(most_bytes)} MB"
+        size = f"{megabytes(selection.capped_bytes)} MB"
         work.left_out.append(f"{selection.capped_files} modules ({size}) beyond the limit of {limit}")
     if unreadable:
         work.left_out.append(f"{unreadable} files that this Python cannot parse")

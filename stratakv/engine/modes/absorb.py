@@ -10,9 +10,10 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from stratakv.engine.modes.alone import Alone
+from stratakv.engine.modes.equality import equal
 from stratakv.engine.telemetry import ENGINE_READS, ENGINE_WRITES
 from stratakv.engine.wrapping import MISSING, Engine, EngineValue
-from stratakv.errors import CapacityError, SerializationError, StrataError
+from stratakv.errors import CapacityError, ClosedError, CorruptionError, SerializationError, StrataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from stratakv.engine.modes.base import PutOptions
     from stratakv.engine.reading import State
     from stratakv.engine.store import Store
-
-BATCH = 500
 
 log = logging.getLogger("stratakv")
 
@@ -34,6 +33,7 @@ class Absorb(Alone):
         self._engine = engine
         self._in_ram = store.parts.hot.entries
         self._unaccepted = 0
+        self._releasing = False
         self._count = store.parts.counters.add
         if store.mover is not None:
             store.mover.collection.confirm_gone = self._confirm_gone
@@ -46,7 +46,12 @@ class Absorb(Alone):
     # -- reading ---------------------------------------------------------------------------------------------
 
     def get(self, key: str, default: object) -> object:
-        value = self._retrieve(key, MISSING)
+        try:
+            value = self._retrieve(key, MISSING)
+        except ClosedError:
+            if not self._releasing:
+                raise
+            value = MISSING  # just released: the engine has everything
         if value is not MISSING:
             return value
         found = self._adopt(key).value
@@ -62,6 +67,8 @@ class Absorb(Alone):
 
     def _adopt(self, key: str) -> EngineValue:
         """Take a key over from the engine: store it durably, then delete it there."""
+        if self._releasing and not self.store.is_open:
+            return self._engine.read(key)
         with self.store.locked(key):
             mine = self.store.read(key)
             if mine is not None:
@@ -70,7 +77,7 @@ class Absorb(Alone):
                 return EngineValue(MISSING, None, None)
             found = self._engine.read(key)
             self._count(ENGINE_READS, 1)
-            if found.value is MISSING:
+            if found.value is MISSING or self._releasing:
                 return found
             try:
                 self.store.put(key, found.value, ttl=found.ttl, extra=found.extra)
@@ -119,12 +126,20 @@ class Absorb(Alone):
 
     def put(self, key: str, value: object, options: PutOptions) -> None:
         with self.store.locked(key):
+            if self._releasing:
+                self._engine.write(key, value, options.ttl, options.extra)
+                self.store.delete(key)
+                return
             known = key in self._in_ram or _shadows(self.store.state(key))
             super().put(key, value, options)
             if not known:
                 self._engine.discard(key)
 
     def put_many(self, items: Mapping[str, object], options: PutOptions) -> None:
+        if self._releasing:
+            for key, value in items.items():
+                self.put(key, value, options)
+            return
         unknown = [key for key in items if not _shadows(self.store.state(key))]
         super().put_many(items, options)
         for key in unknown:
@@ -140,6 +155,12 @@ class Absorb(Alone):
     def replace(self, key: str, value: object, expected: object, options: PutOptions) -> bool:
         with self.store.locked(key):
             self._adopt(key)
+            if self._releasing:
+                found = self.get(key, MISSING)
+                same = found is not MISSING and equal(self.store.parts.serializer, found, expected)
+                if same:
+                    self.put(key, value, options)
+                return same
             return super().replace(key, value, expected, options)
 
     def delete(self, key: str) -> bool:
@@ -165,17 +186,40 @@ class Absorb(Alone):
         Raises:
             StrataError: The engine refused one; it and the rest stay in the store's directory, which the message names.
         """
-        returned = 0
-        while batch := [key for key, _ in zip(self.store.keys(), range(BATCH), strict=False)]:
-            for key in batch:
+        self._releasing = True
+        try:
+            # Whoever looked at the flag before it was set is done after this; from now on nothing comes in.
+            self.store.await_writers()
+            returned, damaged = self._give_back()
+            for key in self.store.listing.gone():
                 with self.store.locked(key):
+                    self._engine.discard(key)
+                    self.store.delete(key)
+            if damaged:
+                raise CorruptionError(
+                    f"{len(damaged)} values are damaged and stay in {self.store.parts.path}, all others were given "
+                    f"back; the first: {next(iter(damaged.values()))}"
+                )
+        except BaseException:
+            self._releasing = False
+            raise
+        return returned
+
+    def _give_back(self) -> tuple[int, dict[str, CorruptionError]]:
+        """Write values back one by one; return how many, and those that cannot be read."""
+        returned, damaged = 0, {}
+        for key in self.store.listing.keys("", self.store.check_open):
+            with self.store.locked(key):
+                try:
                     found, expires = super().get_detailed(key)
-                    if found.value is MISSING:
-                        continue
+                except CorruptionError as failure:
+                    damaged[key] = failure
+                    continue
+                if found.value is not MISSING:
                     self._write_back(key, found, expires)
                     self.store.delete(key)
                     returned += 1
-        return returned
+        return returned, damaged
 
     def _write_back(self, key: str, found: EngineValue, expires: float | None) -> None:
         ttl = None if expires is None else max(0.001, expires - self.store.parts.clock.now())

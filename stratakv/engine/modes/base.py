@@ -86,9 +86,13 @@ class Mode(ABC):
     def delete_many(self, keys: Iterable[str]) -> int:
         """Delete many; return how many were there."""
 
+    def locked(self, key: str) -> contextlib.AbstractContextManager[object]:
+        """Return what keeps other changes of a key away; nothing where an engine alone is behind it."""
+        return contextlib.nullcontext() if self.store is None else self.store.locked(key)
+
     def take(self, key: str) -> object:
         """Remove a key and return its value, MISSING for none. Of two callers at once only one gets it."""
-        with contextlib.nullcontext() if self.store is None else self.store.locked(key):
+        with self.locked(key):
             value = self.get(key, MISSING)
             if value is not MISSING:
                 self.delete(key)

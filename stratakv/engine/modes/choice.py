@@ -6,7 +6,6 @@ a directory of one kind as another.
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from stratakv.engine.modes.absorb import Absorb
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from stratakv.engine.wrapping import Engine
     from stratakv.types import StorageTier
 
+BATCH = 5000
 RECORD, CACHE = "record", "cache"
 """What a directory holds: the only copy of its values, or copies of an engine's."""
 
@@ -57,26 +57,23 @@ def choose_mode(
             f"wrap.mode: write_through to leave them where they are"
         )
 
-    def open_store() -> Store:
-        return Store(config, clock=clock, backends=backends, read_only=read_only)
-
-    store = open_store()
+    store = Store(config, clock=clock, backends=backends, read_only=read_only)
     try:
         if engine is None or not through:
             _claim(store, RECORD)
             return Alone(store) if engine is None or read_only else Absorb(store, engine)
         _claim(store, CACHE)
-        if store.parts.catalog.live_keys or len(store.parts.dirty):
-            # The engine may have changed since: a cache starts empty.
-            path = store.parts.path
-            store.close()
-            shutil.rmtree(path)
-            store = open_store()
-            _claim(store, CACHE)
+        _empty(store)
         return WriteThrough(store, engine, config.wrap.max_staleness_seconds)
     except BaseException:
         store.close()
         raise
+
+
+def _empty(store: Store) -> None:
+    """Forget what an earlier opening cached: the engine may have changed since."""
+    while keys := [key for key, _ in zip(store.keys(), range(BATCH), strict=False)]:
+        store.delete_many(keys)
 
 
 def _claim(store: Store, kind: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stratakv.engine.modes.base import Mode, PutOptions
 from stratakv.engine.modes.equality import equal
@@ -64,3 +64,6 @@ class PassThrough(Mode):
 
     def delete_many(self, keys: Iterable[str]) -> int:
         return sum(self._engine.delete(key) for key in keys)
+
+    def statistics(self) -> dict[str, Any]:
+        return {"mode": "pass_through", "unaccepted": 0}

@@ -1,0 +1,38 @@
+"""A journal record between its write and the moment it is visible. Knows nothing of files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Apply = Callable[[int, int, int], None]
+"""Called with (sequence, segment, offset of the body in the segment) when the record may become visible."""
+
+
+class Pending:
+    """A written record.
+
+    Attributes:
+        sequence, segment, offset: Where it stands; the offset is that of its body.
+        visible: It has been shown.
+        failure: Why it never will be.
+    """
+
+    __slots__ = ("_apply", "failure", "offset", "segment", "sequence", "visible")
+
+    def __init__(self, apply: Apply, sequence: int, segment: int, offset: int) -> None:
+        self._apply = apply
+        self.sequence = sequence
+        self.segment = segment
+        self.offset = offset
+        self.visible = False
+        self.failure: BaseException | None = None
+
+    def show(self) -> None:
+        """Make it visible; once more where an interrupt came in between, since doing it twice does no harm."""
+        try:
+            self._apply(self.sequence, self.segment, self.offset)
+        except BaseException:  # an interrupt, or what a signal handler raises
+            self._apply(self.sequence, self.segment, self.offset)
+            self.visible = True
+            raise
+        self.visible = True
