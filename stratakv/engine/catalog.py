@@ -275,7 +275,12 @@ class Catalog:
 
     def shrink_memory(self) -> None:
         """Give page caches back that are not in use."""
-        idle = [self._readers.pop() for _ in range(len(self._readers))] if self._readers else []
+        idle: list[apsw.Connection] = []
+        while True:
+            try:  # readers take connections meanwhile: asking first whether there is one would not do
+                idle.append(self._readers.pop())
+            except IndexError:
+                break
         for connection in idle:
             connection.execute("PRAGMA shrink_memory")
             self._readers.append(connection)

@@ -29,6 +29,7 @@ CACHE_KIB = 2048
 LEAST_ROOM_BYTES = 64 * 1024
 BUSY_MILLISECONDS = 60_000
 
+# Numbers of packs are never used again (AUTOINCREMENT): a reader may still have the index of one that is gone.
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE namespaces (id INTEGER PRIMARY KEY, name TEXT NOT NULL, salt BLOB, UNIQUE (name, salt));
@@ -51,7 +52,7 @@ CREATE TABLE dead (blob INTEGER PRIMARY KEY, since INTEGER NOT NULL);
 CREATE TABLE damaged (blob INTEGER PRIMARY KEY);
 CREATE TABLE moves (blob INTEGER PRIMARY KEY, tier INTEGER NOT NULL);
 CREATE TABLE packs (
-    id INTEGER PRIMARY KEY, tier INTEGER NOT NULL, name TEXT NOT NULL, bytes INTEGER NOT NULL,
+    id INTEGER PRIMARY KEY AUTOINCREMENT, tier INTEGER NOT NULL, name TEXT NOT NULL, bytes INTEGER NOT NULL,
     index_offset INTEGER NOT NULL, index_digest BLOB NOT NULL,
     plaintext INTEGER NOT NULL, live INTEGER NOT NULL, live_blobs INTEGER NOT NULL,
     created INTEGER NOT NULL, due INTEGER NOT NULL, dead_since INTEGER

@@ -56,8 +56,9 @@ class Collection:
             self._prune(pause)
         self._confirm_tombstones(pause)
         self._remove_dead_blobs(pause, settle=settle)
-        self._doom_empty_packs()
-        self._remove_doomed(settle=settle)
+        with self._parts.shelf.removals:
+            self._doom_empty_packs()
+            self._remove_doomed(settle=settle)
         self._remove_dictionaries(settle=settle)
         if settle or not self._scrubbed:
             self.remove_orphans()

@@ -60,12 +60,9 @@ class Journal:
         self._files = files
         self._make_room = make_room
         self._group_commit = durability == "sync"
-        self._buffered = durability == "none"
         self._lock = threading.Lock()
         self._sync_lock = threading.Lock()
         self._pending: list[Pending] = []
-        self._buffer: list[bytes] = []
-        self._buffer_bytes = 0
         self._next = next_sequence
         self._descriptors: dict[int, int] = {}
         self._sizes: dict[int, int] = dict(older)
@@ -112,6 +109,7 @@ class Journal:
             waiting = Pending(apply, sequence, segment, offset)
             try:
                 self._write([header, *parts], RECORD_HEADER.size + length, urgent=urgent)
+                self._sizes[segment] += RECORD_HEADER.size + length
                 self._next = sequence + 1
                 self._unsynced = True
                 if self._group_commit:
@@ -127,12 +125,7 @@ class Journal:
 
     def _take_back(self, record: Pending) -> None:
         """Make the log what it was before a record that was interrupted. The lock is held."""
-        before = record.offset - RECORD_HEADER.size
-        if self._buffered:
-            if self._sizes[self._segment] > before:
-                self._latch("a write was interrupted; reopen the store")
-            return
-        self._sizes[self._segment] = before
+        self._sizes[self._segment] = record.offset - RECORD_HEADER.size
         self._next = record.sequence
         if record in self._pending:
             self._pending.remove(record)
@@ -149,7 +142,6 @@ class Journal:
     def _sync_pending(self) -> None:
         """Sync the log and make all records written so far visible, in order. The sync lock is held."""
         with self._lock:
-            self._flush_buffer()
             descriptor = self._descriptors[self._segment]
             self._unsynced = False
             batch, self._pending = self._pending, []
@@ -167,17 +159,6 @@ class Journal:
             raise
 
     def _write(self, parts: list[bytes], total: int, *, urgent: bool) -> None:
-        if self._buffered:
-            if self._buffer_bytes >= 1 << 18:
-                self._flush_buffer(urgent=urgent)
-            self._buffer.extend(parts)
-            self._buffer_bytes += total
-            self._sizes[self._segment] += total
-            return
-        self._write_through(parts, total, urgent=urgent)
-        self._sizes[self._segment] += total
-
-    def _write_through(self, parts: list[bytes], total: int, *, urgent: bool) -> None:
         descriptor = self._descriptors[self._segment]
         try:
             self._files.write_all(descriptor, parts, total)
@@ -187,7 +168,7 @@ class Journal:
                 self._latch(f"the journal could not be written ({failure}); reopen the store")
                 raise ClosedError(self._failure) from failure
             if urgent and self._make_room():
-                self._write_through(parts, total, urgent=False)
+                self._write(parts, total, urgent=False)
                 return
             raise CapacityError(
                 f"no space left under {self._directory.parent}: nothing was stored; free space and try again"
@@ -195,22 +176,10 @@ class Journal:
 
     def _undo_partial_write(self, descriptor: int) -> None:
         try:
-            self._files.truncate(descriptor, self._written_bytes())
+            self._files.truncate(descriptor, self._sizes[self._segment])
         except BaseException as second:
             self._latch(f"the journal could not be cut back after a failed write ({second!r}); reopen the store")
             raise ClosedError(self._failure) from second
-
-    def _written_bytes(self) -> int:
-        return self._sizes[self._segment] - self._buffer_bytes
-
-    def _flush_buffer(self, *, urgent: bool = False) -> None:
-        """Hand buffered records (durability `none`) to the system. The lock is held."""
-        if not self._buffer:
-            return
-        content = b"".join(self._buffer)
-        self._write_through([content], len(content), urgent=urgent)
-        self._buffer.clear()
-        self._buffer_bytes = 0
 
     def _latch(self, reason: str) -> None:
         self._failure = self._failure or reason
@@ -245,7 +214,6 @@ class Journal:
                 raise ClosedError(self._failure)
             self._sync_pending()  # most of the bytes, while writers go on
             with self._lock:
-                self._flush_buffer()
                 try:
                     self._files.sync(self._descriptors[self._segment])
                 except OSError as failure:
@@ -301,10 +269,6 @@ class Journal:
             KeyError: The segment was dropped: its content is in the catalog now.
         """
         with self._lock:
-            if self._buffer and location.segment == self._segment:
-                start = location.offset - self._written_bytes()
-                if start >= 0:  # not handed to the system yet
-                    return b"".join(self._buffer)[start : start + location.length]
             descriptor = os.dup(self._descriptors[location.segment])
         try:
             content = os.pread(descriptor, location.length, location.offset)
@@ -328,7 +292,7 @@ class Journal:
     def bytes_on_disk(self) -> int:
         """Length of all segments."""
         with self._lock:
-            return sum(self._sizes.values()) - self._buffer_bytes
+            return sum(self._sizes.values())
 
     def close(self) -> None:
         """Hand all records to the system, sync them and close. Idempotent."""

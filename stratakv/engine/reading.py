@@ -6,6 +6,7 @@ became visible meanwhile (the key's stamp is unchanged), so an old value is neve
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.engine.codecs.base import Encoded
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 RETRIES = 16
 """A blob that moves while it is read is looked up again; more moves than this within one read do not happen."""
+STEADY_AFTER = 4
+"""So many times a read is tried beside removals; then it holds them up."""
 
 
 class State(NamedTuple):
@@ -196,24 +199,31 @@ class Reader:
         """Read a key from journal or packs, and take it into RAM if the policies say so."""
         parts = self._parts
         check_key(key)  # here and not before: what RAM holds has a good key
-        for _ in range(RETRIES):
-            stamp = parts.stamps[hash(key) % STRIPES], parts.removals
-            state = self.live_state(key)
-            if state is None:
-                self._count_absent()
-                return None
-            try:
-                loaded = self._flights.run((key, state.version), lambda state=state: self._fetch(state))  # type: ignore[misc]
-            except (PackGoneError, KeyError):
-                continue  # it moved between look-up and read
-            except CorruptionError as failure:
-                if self._moved(key, state):
-                    continue
-                raise self._corrupt(failure, key, state) from failure
-            self._admit(key, state, loaded, stamp)
-            value = self._loads(loaded.plaintext)
-            return Value(value, TIERS[loaded.tier], state.version, state.expires, state.extra)
+        for attempt in range(RETRIES):
+            with contextlib.nullcontext() if attempt < STEADY_AFTER else parts.shelf.removals:
+                try:
+                    return self._load_once(key)
+                except (PackGoneError, KeyError):
+                    continue  # it moved between look-up and read
         raise CorruptionError(f"{key!r} moved {RETRIES} times while it was read")
+
+    def _load_once(self, key: str) -> Value | None:
+        """Look the key up and read it; PackGoneError or KeyError where it moved in between."""
+        parts = self._parts
+        stamp = parts.stamps[hash(key) % STRIPES], parts.removals
+        state = self.live_state(key)
+        if state is None:
+            self._count_absent()
+            return None
+        try:
+            loaded = self._flights.run((key, state.version, state.place), lambda: self._fetch(state))
+        except CorruptionError as failure:
+            if self._moved(key, state):
+                raise KeyError(key) from failure
+            raise self._corrupt(failure, key, state) from failure
+        self._admit(key, state, loaded, stamp)
+        value = self._loads(loaded.plaintext)
+        return Value(value, TIERS[loaded.tier], state.version, state.expires, state.extra)
 
     def fetch(self, key: str, state: State) -> tuple[bytes, Encoded | None]:
         """Return the plaintext, and the payload if it was journaled, of a state that its key's lock keeps current."""
@@ -223,7 +233,9 @@ class Reader:
             except (PackGoneError, KeyError):
                 state = self.live_state(key) or state
             except CorruptionError as failure:
-                raise self._corrupt(failure, key, state) from failure
+                if not self._moved(key, state):
+                    raise self._corrupt(failure, key, state) from failure
+                state = self.live_state(key) or state
             else:
                 return loaded.plaintext, loaded.encoded
         raise CorruptionError(f"{key!r} moved {RETRIES} times while it was read")

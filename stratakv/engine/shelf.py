@@ -52,6 +52,8 @@ class Shelf:
         self._compression = compression
         self._salt_of = salt_of
         self._lock = threading.Lock()
+        self.removals = threading.RLock()
+        """Held while packs leave; a reader who keeps missing a moving blob holds it to stop that for one read."""
         self._indexes: OrderedDict[int, tuple[PackRow, PackIndex]] = OrderedDict()
         self._index_bytes = 0
         self._blocks: OrderedDict[tuple[int, int], bytes] = OrderedDict()

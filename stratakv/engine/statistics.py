@@ -32,6 +32,9 @@ SELECT k.namespace, count(*), sum(coalesce(b.size, 0)) FROM keys k LEFT JOIN blo
 WHERE k.blob IS NOT NULL GROUP BY 1
 """
 
+KEYS_TO_JOIN = 200_000
+"""With more keys the background publishes without the section `namespaces`; callers get it all the same."""
+
 
 class Statistics:
     """Gathers the statistics of one store."""
@@ -44,8 +47,12 @@ class Statistics:
         self._keys_at: tuple[int, ...] | None = None
         self._keys: list[tuple[int, int, int]] = []
 
-    def all(self) -> dict[str, Any]:
-        """Return all sections."""
+    def published(self) -> dict[str, Any]:
+        """Return what the background writes for readers beside the owner: all but what costs a look at every key."""
+        return self.all(by_namespace=self._parts.catalog.live_keys <= KEYS_TO_JOIN)
+
+    def all(self, *, by_namespace: bool = True) -> dict[str, Any]:
+        """Return all sections; the namespaces cost about 3 us a key when the catalog has changed."""
         counters = self._parts.counters.snapshot()
         contents = self._content_rows()
         sizes = self.sizes()
@@ -67,7 +74,7 @@ class Statistics:
             "tiered_storage": self.tiered_storage(counters, sizes),
             "deduplication": deduplication,
             "overall": self._overall(contents, sizes),
-            "namespaces": self._namespaces(contents),
+            "namespaces": self._namespaces(contents) if by_namespace else {},
             "storage": {**sizes, "path": str(self._parts.path), "temporary": self._parts.temporary},
             "background": self._background(counters),
             "adaptive": {"retunes": 0, "last_changes": []},

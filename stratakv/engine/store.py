@@ -31,6 +31,7 @@ from stratakv.types import StorageTier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from stratakv.backends.base import Backend
     from stratakv.config import OptimizationConfig
@@ -101,11 +102,6 @@ class Store:
                 )
 
     # -- open or not -----------------------------------------------------------------------------------------
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it can be used by this process."""
-        return self._closed is None
 
     def await_writers(self) -> None:
         """Return when every change that was under way is visible."""
@@ -268,7 +264,7 @@ class Store:
 
     def _publish(self) -> None:
         try:
-            write_snapshot(self.parts.path, self.statistics.all())
+            write_snapshot(self.parts.path, self.statistics.published())
         except (OSError, StrataError) as failure:
             log.warning("the statistics for readers beside the owner could not be written: %s", failure)
 
@@ -298,7 +294,7 @@ class Store:
             parts.hot.clear()
             lifetimes.end(self)
             if parts.temporary if remove is None else remove:
-                shutil.rmtree(parts.path)
+                _remove(parts.path)
             if problems:
                 raise problems[0]
 
@@ -331,6 +327,13 @@ class Store:
 
 def _absent(state: State | None) -> bool:
     return state is None
+
+
+def _remove(path: Path) -> None:
+    """Remove a directory, though a reader that comes late may be closing its catalog in it."""
+    while path.exists():
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(path)
 
 
 def _tried(action: object) -> list[BaseException]:

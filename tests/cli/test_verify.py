@@ -291,7 +291,8 @@ def test_damaged_middle_record_does_not_hide_damaged_packs(killed: Path, tmp_pat
 
 
 def test_orphan_pack_and_damaged_filter_are_leftovers(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (store / "cold" / "packs" / "00000009-0000000000000000.pack").write_bytes(b"half")
+    cold = next(pack for pack in packs(store) if pack.tier == 3)
+    file_of(store, cold).with_name("00000009-0000000000000000.pack").write_bytes(b"half")
     flip(store / "bloom.filter", 70)
     code, told = verify(store, capsys)
     assert code == 0

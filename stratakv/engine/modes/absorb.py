@@ -48,14 +48,13 @@ class Absorb(Alone):
     def get(self, key: str, default: object) -> object:
         try:
             value = self._retrieve(key, MISSING)
+            if value is MISSING:
+                value = self._adopt(key).value
         except ClosedError:
             if not self._releasing:
                 raise
-            value = MISSING  # just released: the engine has everything
-        if value is not MISSING:
-            return value
-        found = self._adopt(key).value
-        return default if found is MISSING else found
+            value = self._engine.read(key).value  # just released: the engine has everything
+        return default if value is MISSING else value
 
     def get_detailed(self, key: str) -> tuple[EngineValue, float | None]:
         found, expires = super().get_detailed(key)
@@ -67,8 +66,6 @@ class Absorb(Alone):
 
     def _adopt(self, key: str) -> EngineValue:
         """Take a key over from the engine: store it durably, then delete it there."""
-        if self._releasing and not self.store.is_open:
-            return self._engine.read(key)
         with self.store.locked(key):
             mine = self.store.read(key)
             if mine is not None:
