@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import tempfile
+import warnings
 import zipfile
 from pathlib import Path
 from tokenize import TokenError
@@ -270,7 +271,10 @@ class RecordFile:
                 raise RecordFileError(f"{where}: its header is longer than the file or 1 MiB")
             header += stream.read(length - (0 if wide else 2))
             read_header = np.lib.format.read_array_header_2_0 if wide else np.lib.format.read_array_header_1_0
-            shape, fortran, dtype = read_header(io.BytesIO(header[8:]))
+            with warnings.catch_warnings():
+                # numpy warns of type names that old files still carry; they are read all the same.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                shape, fortran, dtype = read_header(io.BytesIO(header[8:]))
             if any(extent < 0 for extent in shape):
                 raise RecordFileError(f"{where}: its header tells of a negative length")
         except (ValueError, TypeError, EOFError, SyntaxError, TokenError, RecursionError) as error:

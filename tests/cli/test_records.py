@@ -203,3 +203,11 @@ def test_every_json_value_comes_back(tmp_path_factory: pytest.TempPathFactory, v
     text = "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values)
     path.write_bytes(COMPRESS[".zst"](text.encode()))
     assert [value for _, value in RecordFile(path)] == values
+
+
+def test_an_old_type_name_in_an_array_header_is_no_warning(tmp_path: Path) -> None:
+    path = tmp_path / "old.npy"
+    np.save(path, np.array([b"ab", b"cd"]))
+    path.write_bytes(path.read_bytes().replace(b"'|S2'", b"'|a2'"))
+    ((_, value),) = list(RecordFile(path))
+    assert value.tolist() == [b"ab", b"cd"]
