@@ -19,6 +19,7 @@ import warnings
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from stratakv.engine.codecs.base import Elements
 from stratakv.errors import CorruptionError
 
 if TYPE_CHECKING:
@@ -88,16 +89,16 @@ class CodecSuite(ABC):
         for itemsize in self.itemsizes:
             for length in (0, 1, itemsize - 1, itemsize, itemsize + 1, 100 * itemsize, 100 * itemsize + 7):
                 plaintext = words(length)
-                payload = codec.encode(plaintext, level=3, itemsize=itemsize)
+                payload = codec.encode(plaintext, level=3, elements=Elements(itemsize=itemsize))
                 assert codec.decode(payload, length) == plaintext, f"{length} bytes of width {itemsize}"
 
     def test_every_kind_of_buffer_is_taken(self) -> None:
         codec = self.make_codec()
         plaintext = words(3_000)
-        expected = codec.encode(plaintext, level=3, itemsize=4)
+        expected = codec.encode(plaintext, level=3, elements=Elements(itemsize=4))
         around = b"<" + plaintext + b">"
         for given in (bytearray(plaintext), memoryview(plaintext), memoryview(around)[1:-1]):
-            assert codec.encode(given, level=3, itemsize=4) == expected
+            assert codec.encode(given, level=3, elements=Elements(itemsize=4)) == expected
         wrapped = b"<" + expected + b">"
         for payload in (bytearray(expected), memoryview(expected), memoryview(wrapped)[1:-1]):
             assert codec.decode(payload, len(plaintext)) == plaintext
@@ -106,7 +107,7 @@ class CodecSuite(ABC):
         codec = self.make_codec()
         plaintext = bytearray(words(3_000))
         before = bytes(plaintext)
-        payload = bytearray(codec.encode(plaintext, level=3, itemsize=8))
+        payload = bytearray(codec.encode(plaintext, level=3, elements=Elements(itemsize=8)))
         encoded = bytes(payload)
         codec.decode(payload, len(plaintext))
         assert bytes(plaintext) == before
@@ -117,8 +118,8 @@ class CodecSuite(ABC):
         used.encode(noise(10_000), level=3)
         for plaintext in self.plaintexts().values():
             for itemsize in (1, 8):
-                assert used.encode(plaintext, level=3, itemsize=itemsize) == fresh.encode(
-                    plaintext, level=3, itemsize=itemsize
+                assert used.encode(plaintext, level=3, elements=Elements(itemsize=itemsize)) == fresh.encode(
+                    plaintext, level=3, elements=Elements(itemsize=itemsize)
                 )
 
     def test_wrong_size_is_corruption(self) -> None:
@@ -142,14 +143,14 @@ class CodecSuite(ABC):
             (noise(300), 4),
             (self.plaintexts()["numbers"][:2_000], 8),
         ):
-            payload = codec.encode(plaintext, level=3, itemsize=itemsize)
+            payload = codec.encode(plaintext, level=3, elements=Elements(itemsize=itemsize))
             for stop in range(len(payload)):
                 _assert_corrupt(codec, payload[:stop], len(plaintext), f"cut at {stop} of {len(payload)}")
 
     def test_every_bit_flip_is_found_or_keeps_the_size(self) -> None:
         codec = self.make_codec()
         for plaintext, itemsize in ((words(400), 1), (self.plaintexts()["numbers"][:1_200], 8)):
-            payload = codec.encode(plaintext, level=3, itemsize=itemsize)
+            payload = codec.encode(plaintext, level=3, elements=Elements(itemsize=itemsize))
             for bit in range(8 * len(payload)):
                 flipped = bytearray(payload)
                 flipped[bit >> 3] ^= 1 << (bit & 7)
@@ -190,7 +191,7 @@ class CodecSuite(ABC):
                 for step in range(30):
                     plaintext = noise(200, seed * 100 + step) + words(500 + 37 * step)
                     for itemsize in (1, 4):
-                        payload = codec.encode(plaintext, level=1 + step % 6, itemsize=itemsize)
+                        payload = codec.encode(plaintext, level=1 + step % 6, elements=Elements(itemsize=itemsize))
                         if codec.decode(payload, len(plaintext)) != plaintext:
                             failures.append(f"thread {seed}, step {step}")
             except Exception as error:  # noqa: BLE001 - a thread's failure is told by the test
@@ -207,7 +208,7 @@ class CodecSuite(ABC):
     def test_a_forked_child_can_use_it(self) -> None:
         codec = self.make_codec()
         plaintext = words(400_000)
-        expected = codec.encode(plaintext, level=3, itemsize=4)
+        expected = codec.encode(plaintext, level=3, elements=Elements(itemsize=4))
         codec.decode(expected, len(plaintext))
         with warnings.catch_warnings():
             # Python 3.12 warns where threads run, and libraries keep some; that a codec bears it is the point
@@ -218,7 +219,7 @@ class CodecSuite(ABC):
             # Nothing of the test runner may run in the child.
             status = 1
             try:
-                good = codec.encode(plaintext, level=3, itemsize=4) == expected
+                good = codec.encode(plaintext, level=3, elements=Elements(itemsize=4)) == expected
                 status = 0 if good and codec.decode(expected, len(plaintext)) == plaintext else 2
             finally:
                 os._exit(status)

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stratakv.engine.codecs import (
+    UNTYPED,
     BloscCodec,
     Buffer,
     Codec,
+    Elements,
     Lz4Codec,
     PartsCodec,
     RawCodec,
@@ -31,7 +33,7 @@ from stratakv.types import CompressionStrategy
 class Segment(NamedTuple):
     start: int
     stop: int
-    itemsize: int
+    elements: Elements
 
 
 class TestRawCodec(CodecSuite):
@@ -82,7 +84,7 @@ class ReversedCodec(Codec):
     id = 200
     strategy = CompressionStrategy.NONE
 
-    def encode(self, plaintext: Buffer, *, level: int, itemsize: int = 1) -> bytes:
+    def encode(self, plaintext: Buffer, *, level: int, elements: Elements = UNTYPED) -> bytes:
         return bytes(plaintext)[::-1]
 
     def decode(self, payload: Buffer, size: int) -> bytes:
@@ -163,7 +165,7 @@ def test_damaged_dictionary_is_corruption(dictionary: bytes) -> None:
 
 
 def test_blosc_chunk_of_uninitialised_memory_is_corruption() -> None:
-    payload = bytearray(BloscCodec().encode(bytes(80_000), level=3, itemsize=8))
+    payload = bytearray(BloscCodec().encode(bytes(80_000), level=3, elements=Elements(itemsize=8)))
     payload[31] = 0x40
     with pytest.raises(CorruptionError, match="header"):
         BloscCodec().decode(payload, 80_000)
@@ -172,14 +174,16 @@ def test_blosc_chunk_of_uninitialised_memory_is_corruption() -> None:
 def test_shuffled_numbers_are_smaller_than_plain_ones() -> None:
     numbers = b"".join(int(1e9 + number * 977).to_bytes(8, "little") for number in range(20_000))
     plain = len(ZstdCodec().encode(numbers, level=3))
-    assert len(BloscCodec().encode(numbers, level=3, itemsize=8)) < plain / 2
-    assert len(PartsCodec(blosc=False).encode(numbers, level=3, itemsize=8)) < plain / 2
-    assert len(PartsCodec().encode(numbers, level=3, itemsize=8)) < plain / 2
+    assert len(BloscCodec().encode(numbers, level=3, elements=Elements(itemsize=8))) < plain / 2
+    assert len(PartsCodec(blosc=False).encode(numbers, level=3, elements=Elements(itemsize=8))) < plain / 2
+    assert len(PartsCodec().encode(numbers, level=3, elements=Elements(itemsize=8))) < plain / 2
 
 
 def test_part_that_does_not_compress_is_raw() -> None:
     plaintext = words(1_000) + noise(4_000)
-    payload = PartsCodec().encode_segments(plaintext, [Segment(0, 1_000, 1), Segment(1_000, 5_000, 4)], 3)
+    payload = PartsCodec().encode_segments(
+        plaintext, [Segment(0, 1_000, UNTYPED), Segment(1_000, 5_000, Elements("V", 4))], 3
+    )
     assert plaintext[1_000:] in payload
     assert len(payload) < 4_500
     assert PartsCodec().decode(payload, 5_000) == plaintext
@@ -187,7 +191,7 @@ def test_part_that_does_not_compress_is_raw() -> None:
 
 def test_many_small_arrays_do_not_make_many_parts() -> None:
     plaintext = bytes(range(1, 9)) * 5_000
-    segments = [Segment(at, at + 8, 8) for at in range(0, len(plaintext), 8)]
+    segments = [Segment(at, at + 8, Elements("V", 8)) for at in range(0, len(plaintext), 8)]
     payload = PartsCodec().encode_segments(plaintext, segments, 3)
     assert payload[0] == 1
     assert len(payload) < 200
@@ -195,7 +199,12 @@ def test_many_small_arrays_do_not_make_many_parts() -> None:
 
 @pytest.mark.parametrize(
     "segments",
-    [[Segment(0, 20, 1)], [Segment(0, 6, 1), Segment(5, 10, 1)], [Segment(5, 3, 1)], [Segment(0, 5, 0)]],
+    [
+        [Segment(0, 20, UNTYPED)],
+        [Segment(0, 6, UNTYPED), Segment(5, 10, UNTYPED)],
+        [Segment(5, 3, UNTYPED)],
+        [Segment(0, 5, Elements("V", 0))],
+    ],
 )
 def test_segments_that_do_not_fit_are_refused(segments: list[Segment]) -> None:
     with pytest.raises(ValueError, match="does not fit"):
@@ -217,7 +226,7 @@ def test_any_segmentation_comes_back(lengths: list[tuple[int, int, int]], blosc:
     segments, content, at = [], bytearray(), 0
     for length, itemsize, gap in lengths:
         content += noise(gap) + words(length)
-        segments.append(Segment(at + gap, at + gap + length, itemsize))
+        segments.append(Segment(at + gap, at + gap + length, Elements("V", itemsize)))
         at += gap + length
     codec = PartsCodec(blosc=blosc)
     payload = codec.encode_segments(bytes(content), segments, level)

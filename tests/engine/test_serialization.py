@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stratakv.engine.codecs import Elements
 from stratakv.engine.serialization import Segment, Serializer, segments
 from stratakv.engine.serialization.exact import ExactWriter
 from stratakv.engine.serialization.layout import join
@@ -74,14 +75,14 @@ def test_segments_cover_the_plaintext_without_gaps(value: object, kind: Any) -> 
 
 def test_tree_is_one_segment_and_each_array_another() -> None:
     plain = SERIALIZER.dumps({"a": [1, 2, 3]})
-    assert segments(plain) == (Segment(0, len(plain), 1),)
+    assert segments(plain) == (Segment(0, len(plain), Elements()),)
     mixed = SERIALIZER.dumps(
         {"a": np.zeros(20, "f4"), "b": np.zeros(9, "c16"), "c": np.zeros(3), "d": np.zeros(70, "S3")}
     )
-    assert [(part.stop - part.start, part.itemsize) for part in segments(mixed)[1:]] == [
-        (80, 4),
-        (144, 8),
-        (216, 1),
+    assert [(part.stop - part.start, part.elements) for part in segments(mixed)[1:]] == [
+        (80, Elements("f", 4)),
+        (144, Elements("f", 8)),
+        (216, Elements("V", 1)),
     ]
     assert all(part.start % 8 == 0 for part in segments(mixed))
 

@@ -7,12 +7,29 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from stratakv.types import CompressionStrategy
 
 Buffer = bytes | bytearray | memoryview
+
+
+class Elements(NamedTuple):
+    """What the bytes of a plaintext are, as far as it is known.
+
+    Attributes:
+        kind: numpy's letter for little-endian numbers: "b" bool, "i" and "u" integers, "f" floats; "V" for all else.
+        itemsize: Bytes of an element.
+        row: Elements of a row, the array's last axis as it lies in memory; 0 where there is one row only.
+    """
+
+    kind: str = "V"
+    itemsize: int = 1
+    row: int = 0
+
+
+UNTYPED = Elements()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +61,13 @@ class Codec(ABC):
     strategy: CompressionStrategy
 
     @abstractmethod
-    def encode(self, plaintext: Buffer, *, level: int, itemsize: int = 1) -> bytes:
-        """Encode. `itemsize` is the width in bytes of the elements, 1 if untyped.
+    def encode(self, plaintext: Buffer, *, level: int, elements: Elements = UNTYPED) -> bytes:
+        """Encode. `elements` tells what the bytes are, and is only a hint.
 
         `level` is 1 (fast) to 9 (small), and on up to 19 for background work that has time; a codec with
         fewer levels takes its highest. The result may be larger than the plaintext: keeping it raw is the
         caller's decision. The plaintext may be of any length, also none and also not a multiple of
-        `itemsize`.
+        the element width.
         """
 
     @abstractmethod

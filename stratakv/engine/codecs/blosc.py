@@ -14,7 +14,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from stratakv.engine.codecs.base import Buffer, Codec
+from stratakv.engine.codecs.base import UNTYPED, Buffer, Codec, Elements
 from stratakv.errors import ConfigurationError, CorruptionError
 from stratakv.types import CompressionStrategy
 
@@ -97,8 +97,9 @@ class BloscCodec(Codec):
     def __init__(self, *, chunk_bytes: int = _CHUNK_BYTES) -> None:
         self._chunk_bytes = chunk_bytes
 
-    def encode(self, plaintext: Buffer, *, level: int, itemsize: int = 1) -> bytes:
+    def encode(self, plaintext: Buffer, *, level: int, elements: Elements = UNTYPED) -> bytes:
         blosc2 = _load()
+        itemsize = elements.itemsize
         size, step = len(plaintext), self._chunk_bytes
         shuffle = blosc2.Filter.SHUFFLE
         if not 1 < itemsize <= _WIDEST:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 
-from stratakv.engine.codecs.base import Buffer, Codec
+from stratakv.engine.codecs.base import UNTYPED, Buffer, Codec, Elements
 from stratakv.errors import CorruptionError
 from stratakv.types import CompressionStrategy
 
@@ -21,7 +21,7 @@ class ZlibCodec(Codec):
     id = 2
     strategy = CompressionStrategy.ZLIB
 
-    def encode(self, plaintext: Buffer, *, level: int, itemsize: int = 1) -> bytes:  # noqa: ARG002 - the interface's
+    def encode(self, plaintext: Buffer, *, level: int, elements: Elements = UNTYPED) -> bytes:  # noqa: ARG002 - the interface's
         return zlib.compress(plaintext, min(level, 9), wbits=-zlib.MAX_WBITS)
 
     def decode(self, payload: Buffer, size: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import lz4.block
 
-from stratakv.engine.codecs.base import Buffer, Codec
+from stratakv.engine.codecs.base import UNTYPED, Buffer, Codec, Elements
 from stratakv.errors import CapacityError, CorruptionError
 from stratakv.types import CompressionStrategy
 
@@ -22,7 +22,7 @@ class Lz4Codec(Codec):
     id = 3
     strategy = CompressionStrategy.LZ4
 
-    def encode(self, plaintext: Buffer, *, level: int, itemsize: int = 1) -> bytes:  # noqa: ARG002 - the interface's
+    def encode(self, plaintext: Buffer, *, level: int, elements: Elements = UNTYPED) -> bytes:  # noqa: ARG002 - the interface's
         if len(plaintext) > _LONGEST:
             raise CapacityError(f"LZ4 takes at most {_LONGEST} bytes at once, not {len(plaintext)}; use ZSTD")
         encoded: bytes

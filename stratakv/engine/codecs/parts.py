@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from stratakv.engine.codecs.base import Buffer, Codec
+from stratakv.engine.codecs.base import UNTYPED, Buffer, Codec, Elements
 from stratakv.engine.codecs.blosc import BloscCodec, blosc2_installed
 from stratakv.engine.codecs.lz4_block import Lz4Codec
 from stratakv.engine.codecs.zstd import HIGHEST_LEVEL, ZstdFrames
@@ -39,14 +39,14 @@ _PILOT_ABOVE = 4 * _PILOT
 
 
 class Span(Protocol):
-    """Where a segment lies in the plaintext, in bytes, and how wide its elements are (1 = untyped)."""
+    """Where a segment lies in the plaintext, in bytes, and what its elements are."""
 
     @property
     def start(self) -> int: ...
     @property
     def stop(self) -> int: ...
     @property
-    def itemsize(self) -> int: ...
+    def elements(self) -> Elements: ...
 
 
 class PartsCodec(Codec):
@@ -67,8 +67,8 @@ class PartsCodec(Codec):
         self._zstd = ZstdFrames()
         self._blosc = BloscCodec()
 
-    def encode(self, plaintext: Buffer, *, level: int, itemsize: int = 1) -> bytes:
-        return self._encode(memoryview(plaintext), [(0, len(plaintext), itemsize)], level)
+    def encode(self, plaintext: Buffer, *, level: int, elements: Elements = UNTYPED) -> bytes:
+        return self._encode(memoryview(plaintext), [(0, len(plaintext), elements.itemsize)], level)
 
     def encode_segments(self, plaintext: Buffer, segments: Iterable[Span], level: int) -> bytes:
         """Encode segment by segment. Bytes between segments are taken as untyped.
@@ -146,7 +146,7 @@ class PartsCodec(Codec):
             return self._zstd.encode(plain, level)
         if method == PLANES:
             return self._zstd.encode(to_planes(plain, itemsize), level)
-        return self._blosc.encode(plain, level=level, itemsize=itemsize)
+        return self._blosc.encode(plain, level=level, elements=Elements(itemsize=itemsize))
 
 
 def to_planes(plain: Buffer, itemsize: int) -> bytes:
@@ -168,7 +168,7 @@ def _pieces(segments: Iterable[Span], size: int) -> list[tuple[int, int, int]]:
     tiles: list[tuple[int, int, int]] = []
     reached = 0
     for segment in segments:
-        start, stop, itemsize = segment.start, segment.stop, segment.itemsize
+        start, stop, itemsize = segment.start, segment.stop, segment.elements.itemsize
         if not reached <= start <= stop <= size or itemsize < 1:
             raise ValueError(
                 f"segment {start}..{stop} of width {itemsize} does not fit after {reached} of {size} bytes"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stratakv.engine.codecs.base import Buffer, Codec
+from stratakv.engine.codecs.base import UNTYPED, Buffer, Codec, Elements
 from stratakv.errors import CorruptionError
 from stratakv.types import CompressionStrategy
 
@@ -13,7 +13,7 @@ class RawCodec(Codec):
     id = 1
     strategy = CompressionStrategy.NONE
 
-    def encode(self, plaintext: Buffer, *, level: int, itemsize: int = 1) -> bytes:  # noqa: ARG002 - the interface's
+    def encode(self, plaintext: Buffer, *, level: int, elements: Elements = UNTYPED) -> bytes:  # noqa: ARG002 - the interface's
         return bytes(plaintext)
 
     def decode(self, payload: Buffer, size: int) -> bytes:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import zstandard
 
-from stratakv.engine.codecs.base import Buffer, Codec
+from stratakv.engine.codecs.base import UNTYPED, Buffer, Codec, Elements
 from stratakv.errors import CorruptionError
 from stratakv.types import CompressionStrategy
 
@@ -182,7 +182,7 @@ class ZstdCodec(Codec):
         self._encode = frames.encode
         self._decode = frames.decode
 
-    def encode(self, plaintext: Buffer, *, level: int, itemsize: int = 1) -> bytes:  # noqa: ARG002 - the interface's
+    def encode(self, plaintext: Buffer, *, level: int, elements: Elements = UNTYPED) -> bytes:  # noqa: ARG002 - the interface's
         return self._encode(plaintext, min(level, HIGHEST_LEVEL))
 
     def decode(self, payload: Buffer, size: int) -> bytes:

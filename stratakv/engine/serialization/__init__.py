@@ -4,7 +4,8 @@
 byte, is told in `stratakv.engine.serialization.layout`. Nothing here compresses, digests or stores.
 """
 
-from stratakv.engine.serialization.layout import MAX_DEPTH, Segment, segments
+from stratakv.engine.serialization.layout import MAX_DEPTH
+from stratakv.engine.serialization.segments import Segment, segments
 from stratakv.engine.serialization.serializer import Serializer
 
 __all__ = ["MAX_DEPTH", "Segment", "Serializer", "segments"]

@@ -93,21 +93,9 @@ DATETIME, DATE, TIME, TIMEDELTA, TIMEZONE, ENUM, ARRAY, SCALAR, SPARSE, OBJECT =
 
 ESCAPE = 0xC1
 _BUFFERS = 2
-_ALIGN = 8
+ALIGN = 8
 _HEAD = struct.Struct("<BBHIQ")
 _ENTRY = struct.Struct("<QII")
-
-
-class Segment(NamedTuple):
-    """A stretch of plaintext that compresses as one: bytes `start` to `stop`, elements `itemsize` bytes wide.
-
-    Padding belongs to the segment before it, so a typed segment's length need not be a multiple of
-    `itemsize`.
-    """
-
-    start: int
-    stop: int
-    itemsize: int
 
 
 class TypedBuffer(NamedTuple):
@@ -121,9 +109,9 @@ def join(tree: bytes, buffers: list[TypedBuffer]) -> bytes:
     """Return the plaintext of a tree beside typed buffers; each buffer is copied once."""
     parts: list[bytes | memoryview] = [_HEAD.pack(ESCAPE, _BUFFERS, 0, len(buffers), len(tree))]
     parts += [_ENTRY.pack(len(items), width, 0) for items, width in buffers]
-    parts += (tree, bytes(-len(tree) % _ALIGN))
+    parts += (tree, bytes(-len(tree) % ALIGN))
     for items, _ in buffers:
-        parts += (items, bytes(-len(items) % _ALIGN))
+        parts += (items, bytes(-len(items) % ALIGN))
     return b"".join(parts)
 
 
@@ -133,41 +121,18 @@ def split(plaintext: memoryview) -> tuple[memoryview, list[memoryview]]:
     Raises:
         CorruptionError: The bytes do not follow the layout.
     """
-    start, tree, entries = _table(plaintext)
+    start, tree, entries = table(plaintext)
     position = start + tree
-    _blank(plaintext, position, position := position + -position % _ALIGN)
+    _blank(plaintext, position, position := position + -position % ALIGN)
     buffers = []
     for length, _, _ in entries:
         buffers.append(plaintext[position : position + length])
         position += length
-        _blank(plaintext, position, position := position + -length % _ALIGN)
+        _blank(plaintext, position, position := position + -length % ALIGN)
     return plaintext[start : start + tree], buffers
 
 
-def segments(plaintext: bytes | bytearray | memoryview) -> tuple[Segment, ...]:
-    """Return how to compress a plaintext: stretches that cover it without gaps, in order.
-
-    The plain layout is one untyped segment. A value with arrays has one for its table and tree, then one a
-    buffer. Costs one look at the first byte in the plain case.
-
-    Raises:
-        CorruptionError: The plaintext is empty or its table does not fit its length.
-    """
-    if not plaintext:
-        raise CorruptionError("plaintext is empty")
-    if plaintext[0] != ESCAPE:
-        return (Segment(0, len(plaintext), 1),)
-    start, tree, entries = _table(memoryview(plaintext))
-    position = start + tree + -tree % _ALIGN
-    found = [Segment(0, position, 1)]
-    for length, width, _ in entries:
-        stop = position + length + -length % _ALIGN
-        found.append(Segment(position, stop, width))
-        position = stop
-    return tuple(found)
-
-
-def _table(plaintext: memoryview) -> tuple[int, int, list[tuple[int, int, int]]]:
+def table(plaintext: memoryview) -> tuple[int, int, list[tuple[int, int, int]]]:
     """Return where the tree starts, its length, and the entries, checked against the plaintext's length."""
     size = len(plaintext)
     if size < _HEAD.size or plaintext[1] != _BUFFERS:
@@ -178,9 +143,9 @@ def _table(plaintext: memoryview) -> tuple[int, int, list[tuple[int, int, int]]]
     if reserved or not count or start > size:
         raise CorruptionError(f"plaintext of {size} bytes has a damaged buffer table of {count} entries")
     entries: list[tuple[int, int, int]] = list(_ENTRY.iter_unpack(plaintext[_HEAD.size : start]))
-    total = start + tree + -tree % _ALIGN
+    total = start + tree + -tree % ALIGN
     for length, width, spare in entries:
-        total += length + -length % _ALIGN
+        total += length + -length % ALIGN
         if spare or not 1 <= width <= 255:
             raise CorruptionError("plaintext has a damaged entry in its buffer table")
     if total != size:
