@@ -26,4 +26,7 @@ class CompressionStrategy(Enum):
     BINARIZE = "binarize"
     SPARSE_CSR = "sparse_csr"
     GRAPH_PRUNE = "graph_prune"
+    NUMERIC = "numeric"
+    LZMA = "lzma"
+    COLUMNS = "columns"
     ADAPTIVE = "adaptive"

@@ -87,6 +87,9 @@ class Backend(ABC):
     def bytes_on_disk(self) -> int:
         """Return the bytes the medium holds for all objects, bookkeeping files included; 0 for RAM."""
 
+    def tidy(self) -> None:  # noqa: B027 -- optional: many media keep nothing
+        """Give back room that is only kept for the next writes. Nothing is expected to be written soon."""
+
     @abstractmethod
     def close(self) -> None:
         """Release handles. Idempotent; later calls of other methods raise `ClosedError`."""

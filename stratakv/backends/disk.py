@@ -146,6 +146,10 @@ class DiskBackend(FileReads):
         with self._working("list files"):
             return self._rows.unnamed_files()
 
+    def tidy(self) -> None:
+        with self._working("fold the database's log"):
+            self._rows.fold_log()
+
     def bytes_on_disk(self) -> int:
         self._check_open()
         files: int = self._rows.disk.held_bytes

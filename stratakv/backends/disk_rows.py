@@ -284,6 +284,10 @@ class ObjectRows(diskcache.Cache):  # type: ignore[misc]  # diskcache has no typ
         self._sql("PRAGMA wal_checkpoint(RESTART)").fetchall()
         return bool(self.delete(name))
 
+    def fold_log(self) -> None:
+        """Empty the write-ahead log into the database; a statement under way keeps it as it is."""
+        self._sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def size_of(self, name: str) -> int | None:
         """Return the size a row states; None where there is no row."""
         row = self._sql("SELECT size FROM Cache WHERE key = ? AND raw = 1", (name,)).fetchone()

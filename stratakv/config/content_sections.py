@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from stratakv.config.setting import FRACTION, Limits, Section, declared, setting
+from stratakv.config.setting import FRACTION, POSITIVE, Limits, Section, declared, setting
 from stratakv.types import CompressionStrategy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STRATEGIES = tuple(strategy.value for strategy in CompressionStrategy)
-UNAVAILABLE_STRATEGIES = frozenset({"quantize_int8", "quantize_int4", "binarize", "graph_prune", "sparse_csr"})
-"""Known names whose codecs do not exist yet."""
+LOSSY_STRATEGIES = frozenset({"quantize_int8", "quantize_int4", "binarize", "graph_prune"})
+"""They change values, so they need a permission: `lossy: true`."""
+
+COSINE = Limits(low=-1, high=1)
 
 _IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*[.:][^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -36,8 +38,8 @@ class CompressionConfig(Section):
     enabled: bool = setting(True, "False keeps every value as it is serialised")
     default_strategy: str = setting(
         "adaptive",
-        "Codec where nothing else is asked; 'adaptive' leaves the choice to the engine. 'none', 'lz4', 'zstd', "
-        "'zlib' and 'blosc' are there; the others are refused in this version",
+        "Codec of new values where nothing else is asked; 'adaptive' leaves the choice to the engine. 'none' holds in "
+        "every tier, the others in RAM: background work chooses by measurement. Those that lose precision need lossy",
         choices=STRATEGIES,
     )
     compression_level: int | None = setting(
@@ -46,8 +48,45 @@ class CompressionConfig(Section):
         limits=Limits(low=1, high=9),
         from_level=True,
     )
+    lossy: bool = setting(False, "True allows strategies that lose precision, within a measured bound")
     quantization_bits: int = setting(
-        8, "Bits of a quantised number, where loss is allowed (not used yet)", choices=(4, 8)
+        8, "Bits of a quantised number, where 'adaptive' may lose precision", choices=(4, 8)
+    )
+    max_relative_error: float | None = setting(
+        None,
+        "Greatest difference that loss may make to a number, as a share of the greatest magnitude in its row; "
+        "past it the array is kept exactly; none = no such bound",
+        limits=POSITIVE,
+    )
+    min_cosine: float | None = setting(
+        None,
+        "Least cosine between a row and what loss leaves of it; past it the array is kept exactly; none = 0.999 for "
+        "8 bits, 0.95 for 4, 0.5 for signs",
+        limits=COSINE,
+    )
+    min_confidence: float | None = setting(
+        None, "Edges of graphs with a smaller weight are removed where loss is allowed; none = no edge for its weight"
+    )
+    max_edge_age_days: float | None = setting(
+        None, "Older edges of graphs are removed where loss is allowed; none = no edge for its age", limits=POSITIVE
+    )
+    store_budget_us_per_kb: float = setting(
+        25.0,
+        "Microseconds that encoding a KB may take when it is stored: 'adaptive' takes the smallest within",
+        limits=POSITIVE,
+    )
+    background_budget_us_per_kb: float | None = setting(
+        None,
+        "The same when background work packs it; none = from the optimisation level",
+        limits=POSITIVE,
+        from_level=True,
+    )
+    read_budget_us_per_kb: float | None = setting(
+        None,
+        "Microseconds that decoding a KB from a pack may take, a tenth of it in blocks of many values; none = from the "
+        "optimisation level",
+        limits=POSITIVE,
+        from_level=True,
     )
     episodic_compression_target: float = setting(
         0.70, "Share of bytes to be saved on episodic records, for reports and tuning (not used yet)", limits=FRACTION
@@ -70,10 +109,10 @@ class CompressionConfig(Section):
     )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        if self.default_strategy in UNAVAILABLE_STRATEGIES:
+        if self.default_strategy in LOSSY_STRATEGIES and not self.lossy:
             yield (
                 "default_strategy",
-                f"is {self.default_strategy!r}, which is not available in this version: use 'adaptive'",
+                f"is {self.default_strategy!r}, which loses precision: allow it with lossy: true, or use 'adaptive'",
             )
 
 
@@ -85,7 +124,7 @@ class DeduplicationConfig(Section):
     enable_bloom_filter: bool = setting(True, "Spare look-ups of contents that are surely new")
     bloom_filter_size: int = setting(
         100_000,
-        "Contents expected (not bits); it grows by itself beyond",
+        "Contents expected (not bits); the filter starts for 16,384 of them or fewer and doubles on its way",
         limits=Limits(low=1, high=10_000_000_000),
     )
     false_positive_rate: float = setting(

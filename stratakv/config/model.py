@@ -11,7 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
-from stratakv.config.content_sections import CompressionConfig, DeduplicationConfig, SerializationConfig
+from stratakv.config.content_sections import (
+    LOSSY_STRATEGIES,
+    CompressionConfig,
+    DeduplicationConfig,
+    SerializationConfig,
+)
 from stratakv.config.levels import DEFAULT_LEVEL, LEVELS, Level
 from stratakv.config.place_sections import StorageConfig, TieredStorageConfig, WrapConfig
 from stratakv.config.policy_sections import AdaptiveConfig, NamespaceConfig
@@ -122,6 +127,18 @@ class OptimizationConfig(Section):
         return self.level.compression_level if configured is None else configured
 
     @property
+    def effective_background_budget(self) -> float:
+        """Microseconds of encoding for a KB in background work, as configured or from the optimisation level."""
+        configured = self.compression.background_budget_us_per_kb
+        return self.level.background_budget_us_per_kb if configured is None else configured
+
+    @property
+    def effective_read_budget(self) -> float:
+        """Microseconds of decoding for a KB from a pack, as configured or from the optimisation level."""
+        configured = self.compression.read_budget_us_per_kb
+        return self.level.read_budget_us_per_kb if configured is None else configured
+
+    @property
     def effective_hot_capacity_bytes(self) -> int:
         """Bytes of RAM for values, as configured or from the optimisation level; at least 1."""
         configured = self.tiered_storage.hot_capacity_mb
@@ -158,9 +175,17 @@ class OptimizationConfig(Section):
         return configured or not wrapped
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
+        for name, rule in self.namespaces.items():
+            if rule.strategy in LOSSY_STRATEGIES and rule.lossy is None and not self.compression.lossy:
+                yield (
+                    f"namespaces.{name}.strategy",
+                    f"is {rule.strategy!r}, which loses precision: allow it with lossy: true",
+                )
         if self.wrap.mode != "write_through":
             return
         advice = "but wrap.mode is 'write_through', where loss is refused: use 'absorb', or a lossless setting"
+        if self.compression.lossy:
+            yield "compression.lossy", f"is true, {advice}"
         for name, rule in self.namespaces.items():
             if rule.lossy:
                 yield f"namespaces.{name}.lossy", f"is true, {advice}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from stratakv.config.content_sections import COSINE, LOSSY_STRATEGIES, STRATEGIES
 from stratakv.config.setting import (
     FRACTION,
     NOT_NEGATIVE,
@@ -89,7 +90,24 @@ class NamespaceConfig(Section):
             check=_check_pattern,
         ),
     )
-    lossy: bool = setting(False, "True allows codecs that lose precision, within a measured bound (not used yet)")
+    strategy: str | None = setting(
+        None, "Codec for its values; none = compression.default_strategy", choices=STRATEGIES
+    )
+    lossy: bool | None = setting(
+        None, "True allows strategies that lose precision, within a measured bound; none = compression.lossy"
+    )
+    max_relative_error: float | None = setting(
+        None, "Bound on the loss in arrays; none = compression.max_relative_error", limits=POSITIVE
+    )
+    min_cosine: float | None = setting(
+        None, "Bound on the loss in arrays; none = compression.min_cosine", limits=COSINE
+    )
+    min_confidence: float | None = setting(
+        None, "Edges of graphs with a smaller weight go; none = compression.min_confidence"
+    )
+    max_edge_age_days: float | None = setting(
+        None, "Edges of graphs that are older go; none = compression.max_edge_age_days", limits=POSITIVE
+    )
     ttl: float | None = setting(None, "Seconds a value lives after its last store; none = for ever", limits=POSITIVE)
     prunable: bool = setting(False, "True allows old values to be deleted")
     prune_after_days: float | None = setting(
@@ -103,6 +121,8 @@ class NamespaceConfig(Section):
     )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
+        if self.strategy in LOSSY_STRATEGIES and self.lossy is False:
+            yield "strategy", f"is {self.strategy!r}, which loses precision, but lossy is false: set lossy to true"
         if self.prune_after_days is not None and not self.prunable:
             yield (
                 "prune_after_days",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-WASTE_SHARE = 0.15
+WASTE_SHARE = 0.05
 """Rows in random order leave the tree's pages a third empty; a file with more than this unused is written anew."""
 
 _FIND = """

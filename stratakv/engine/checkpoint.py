@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from stratakv.engine.pack_writer import WrittenPack, open_pack_writer
 from stratakv.engine.records import IN_COLD, IN_WARM, encode_key
+from stratakv.engine.serialization.layout import ESCAPE
 from stratakv.engine.shelf import digest_of
 from stratakv.engine.telemetry import CHECKPOINTS
 from stratakv.errors import CorruptionError
@@ -110,7 +111,7 @@ class Checkpoint:
                     raise CorruptionError(
                         f"the journal holds other bytes than were written for {named_by.get(digest)!r}"
                     )
-                if len(plaintext) <= SAMPLE_BYTES:
+                if len(plaintext) <= SAMPLE_BYTES and plaintext[0] != ESCAPE:
                     parts.dictionaries.sample(blob.namespace, plaintext)
                 writer.add(blob.namespace, digest, plaintext)
             written += writer.finish()

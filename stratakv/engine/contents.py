@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stratakv.engine.dirty import Lease
     from stratakv.engine.labels import Label
     from stratakv.engine.parts import Parts
+    from stratakv.types import CompressionStrategy
 
 
 class Content(NamedTuple):
@@ -40,27 +41,39 @@ class Contents:
         self._parts = parts
         self._dumps = parts.serializer.dumps
         self._encode = parts.compression.encode_fast
+        self._changed = parts.compression.changed
         self._deduplicates = parts.deduplicates
         self._count_negative = parts.counters.ticker(BLOOM_NEGATIVES)
         self._count_false_positive = parts.counters.ticker(BLOOM_FALSE_POSITIVES)
 
-    def prepare(self, value: object, label: Label, *, need_payload: bool) -> Content:
-        """Serialise and digest; encode only what is not known, or what is needed in RAM."""
+    def prepare(
+        self, value: object, label: Label, *, need_payload: bool, strategy: CompressionStrategy | None = None
+    ) -> Content:
+        """Serialise and digest; encode only what is not known, or what is needed in RAM.
+
+        Loss happens here and nowhere else: what is digested is the value as it will come back.
+        """
+        if label.lossy or strategy is not None:
+            value = self._changed(value, label.rule, strategy)
         plaintext = self._dumps(value)
         digest = hashlib.sha256(plaintext).digest() if not label.salt else digest_of(plaintext, label.salt)
         lease = self._known(digest) if self._deduplicates else None
         if lease is None:
-            return Content(digest, self._encode(plaintext, label.number), None)
+            return Content(digest, self._encode(plaintext, label.number, strategy), None)
         hot = self._parts.hot.blob(digest)
         if hot is not None:
             return Content(digest, hot.encoded, lease)
-        return Content(digest, self._encode(plaintext, label.number) if need_payload else None, lease)
+        return Content(digest, self._encode(plaintext, label.number, strategy) if need_payload else None, lease)
 
-    def with_payload(self, content: Content, value: object, label: Label) -> tuple[Content, Encoded]:
+    def with_payload(
+        self, content: Content, value: object, label: Label, strategy: CompressionStrategy | None = None
+    ) -> tuple[Content, Encoded]:
         """Return the content with its payload, encoding it if it was known and not in RAM."""
         encoded = content.encoded
         if encoded is None:
-            encoded = self._encode(self._dumps(value), label.number)
+            if label.lossy or strategy is not None:
+                value = self._changed(value, label.rule, strategy)
+            encoded = self._encode(self._dumps(value), label.number, strategy)
         return content._replace(encoded=encoded), encoded
 
     def digest_of(self, value: object, namespace: int) -> bytes:

@@ -73,6 +73,11 @@ class _Samples:
         self.kept = self.kept[len(self.kept) // 2 :]
         return self._recount()
 
+    def forget(self) -> int:
+        """Let go of all samples; return the bytes freed."""
+        self.kept = []
+        return self._recount()
+
     def _recount(self) -> int:
         before = self.kept_bytes
         self.kept_bytes = sum(map(len, self.kept))
@@ -136,6 +141,9 @@ class DictionaryBook:
         """
         return self._namespaces[id]
 
+    def __contains__(self, id: int) -> bool:  # noqa: A002 - the format's word for it
+        return id in self._frames
+
     def ids(self) -> tuple[int, ...]:
         """Return the ids of all known dictionaries, ascending."""
         return tuple(sorted(self._frames.copy()))
@@ -145,9 +153,20 @@ class DictionaryBook:
         for frames in list(self._frames.values()):
             frames.trim(keep_level)
 
+    def rest(self) -> None:
+        """Let go of the samples, and of all that was prepared for quick use; what was learnt of volumes stays."""
+        self.trim(0)
+        with self._lock:
+            for samples in self._samples.values():
+                self._samples_bytes -= samples.forget()
+
     def ram_bytes(self) -> int:
         """Estimate the bytes of RAM that dictionaries, their prepared forms and samples take."""
         return self._samples_bytes + sum(frames.ram_bytes() for frames in list(self._frames.values()))
+
+    def native_bytes(self) -> int:
+        """Estimate what of `ram_bytes` zstd itself allocates, outside Python."""
+        return sum(frames.native_bytes() for frames in list(self._frames.values()))
 
     def encode(self, id: int, plaintext: Buffer, level: int) -> bytes:  # noqa: A002 - the format's word for it
         """Encode with a dictionary. `level` is zstd's, 1 to 22.

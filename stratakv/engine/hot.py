@@ -194,6 +194,22 @@ class HotTable:
             self._content_bytes -= blob.ram_bytes
             del self._blobs[blob.digest]
 
+    def recode(self, key: str, entry: HotEntry, encoded: Encoded) -> bool:
+        """Put a shorter payload of the same content in place of an entry's; False where the entry is gone or shared."""
+        with self.lock:
+            blob = entry.blob
+            if self.entries.get(key) is not entry or blob.keys != 1 or len(encoded.payload) > len(blob.encoded.payload):
+                return False
+            saved = len(blob.encoded.payload) - len(encoded.payload)
+            blob.encoded = encoded
+            blob.ram_bytes -= saved
+            self._content_bytes -= saved
+            if entry.pinned:
+                self._pinned_bytes -= saved
+            else:
+                self.policy.reweigh(key, _entry_bytes(key, entry.extra) + blob.ram_bytes)
+            return True
+
     def remove(self, key: str) -> None:
         """Take a key out, pinned or not."""
         with self.lock:
@@ -210,6 +226,7 @@ class HotTable:
             # A dictionary keeps the table of its largest size until it is cleared.
             self.entries.clear()
             self._blobs.clear()
+            self.policy.shrink()
 
     def check_pin(self, key: str, payload_bytes: int, extra: bytes | None = None) -> None:
         """Make sure that a pin fits.

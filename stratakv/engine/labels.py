@@ -11,11 +11,12 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.errors import ConfigurationError
+from stratakv.types import CompressionStrategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stratakv.config import Namespaces
+    from stratakv.config import NamespaceConfig, Namespaces
 
 DEFAULT = 0
 DEFAULT_NAME = "default"
@@ -31,6 +32,8 @@ class Label(NamedTuple):
         salt: Put before plaintexts when digested; empty where contents are shared with the whole store.
         ttl: Seconds a value lives after its store unless the call says otherwise, None for ever.
         prunable: Whether age alone may remove its values.
+        lossy: Whether its values may lose precision.
+        rule: All its rules.
     """
 
     number: int
@@ -38,6 +41,8 @@ class Label(NamedTuple):
     salt: bytes
     ttl: float | None
     prunable: bool
+    lossy: bool
+    rule: NamespaceConfig
 
 
 class Labels:
@@ -47,6 +52,7 @@ class Labels:
         namespaces: The configured rules.
         known: (number, name, salt) from the catalog and the journal.
         introduce: Journals a new (number, name, salt).
+        lossy: Whether values may lose precision where their namespace says nothing.
     """
 
     def __init__(
@@ -54,6 +60,8 @@ class Labels:
         namespaces: Namespaces,
         known: list[tuple[int, str, bytes]],
         introduce: Callable[[int, str, bytes], None],
+        *,
+        lossy: bool = False,
     ) -> None:
         self._namespaces = namespaces
         self.introduce = introduce
@@ -62,7 +70,8 @@ class Labels:
         self._salts: dict[int, bytes] = {DEFAULT: b""}
         self._names: dict[int, str] = {DEFAULT: DEFAULT_NAME}
         self.unrecorded: list[tuple[int, str, bytes]] = []
-        self._default = Label(DEFAULT, DEFAULT_NAME, b"", None, prunable=False)
+        self._lossy = lossy
+        self._default = self._label(DEFAULT, DEFAULT_NAME, b"")
         for number, name, salt in known:
             self._enter(number, name, salt)
 
@@ -70,8 +79,18 @@ class Labels:
         self._salts[number] = salt
         self._names[number] = name
         if salt == self._wanted_salt(name):
-            rule = self._namespaces.rule(name)
-            self._by_name[name] = Label(number, name, salt, rule.ttl, rule.prunable)
+            self._by_name[name] = self._label(number, name, salt)
+
+    def _label(self, number: int, name: str, salt: bytes) -> Label:
+        rule = self._namespaces.rule(name)
+        return Label(
+            number, name, salt, rule.ttl, rule.prunable, self._lossy if rule.lossy is None else rule.lossy, rule
+        )
+
+    def strategy(self, number: int) -> CompressionStrategy | None:
+        """Return the strategy configured for a namespace; None for the default."""
+        named = self._namespaces.rule(self._names[number]).strategy
+        return None if named is None else CompressionStrategy(named)
 
     def _wanted_salt(self, name: str) -> bytes:
         if self._namespaces.rule(name).dedup_scope == "namespace":

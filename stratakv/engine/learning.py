@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from stratakv.engine.bloom import BloomFilter
 from stratakv.engine.catalog_rows import whole_digest
+from stratakv.engine.codecs.parts import PartsCodec
+from stratakv.engine.dictionary_form import stored_form
 from stratakv.errors import CorruptionError
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("stratakv")
 
 BATCH = 5000
+FIRST_FILTER = 16_384
+"""Contents that the filter of a new store is made for, if no fewer are expected."""
+
 FILTER_FILE = "bloom.filter"
 
 
@@ -43,11 +48,27 @@ class Learning:
                 continue
             dictionary = int(parts.catalog.meta("next_dictionary", 1))
             with parts.catalog.write(parts.wall()) as transaction:
-                transaction.add_dictionary(dictionary, number, content, parts.wall())
+                transaction.add_dictionary(dictionary, number, stored_form(content), parts.wall())
                 transaction.set_meta("next_dictionary", dictionary + 1)
             parts.dictionaries.add(dictionary, number, content)
+            self._recode_hot(number, dictionary, pause)
             added += 1
         return added
+
+    def _recode_hot(self, namespace: int, dictionary: int, pause: Callable[[], None]) -> None:
+        """Encode anew what RAM holds of a namespace: it came in before its dictionary was there."""
+        parts = self._parts
+        for key, entry in list(parts.hot.entries.items()):
+            encoded = entry.blob.encoded
+            # Values with arrays need no dictionary, and parts of them are encoded better than as text.
+            if entry.namespace != namespace or encoded.dictionary == dictionary or encoded.codec == PartsCodec.id:
+                continue
+            try:
+                plaintext = parts.compression.decode(encoded)
+            except CorruptionError:
+                continue  # reading it says so; its dictionary may also have just been discarded
+            parts.hot.recode(key, entry, parts.compression.encoder.fast(plaintext, namespace, counted=False))
+            pause()
 
     def refresh_filter(self, pause: Callable[[], None]) -> None:
         """Build the filter anew where there is none yet or it is fuller than it was made for."""
@@ -58,7 +79,7 @@ class Learning:
         if parts.bloom is not None and not parts.bloom.full:
             return
         count = int(parts.catalog.rows("SELECT count(*) FROM blobs")[0][0])
-        fresh = BloomFilter(max(settings.bloom_filter_size, 2 * count), settings.false_positive_rate)
+        fresh = BloomFilter(_room_for(parts, count), settings.false_positive_rate)
         start = -(1 << 63)
         while True:
             rows = parts.catalog.rows("SELECT id, digest FROM blobs WHERE id > ? ORDER BY id LIMIT ?", (start, BATCH))
@@ -106,7 +127,12 @@ def empty_filter(parts: Parts) -> BloomFilter | None:
     if not _wanted(parts) or parts.catalog.rows("SELECT 1 FROM blobs LIMIT 1"):
         return None
     settings = parts.config.deduplication
-    return BloomFilter(settings.bloom_filter_size, settings.false_positive_rate)
+    return BloomFilter(_room_for(parts, 0), settings.false_positive_rate)
+
+
+def _room_for(parts: Parts, contents: int) -> int:
+    """Return for how many contents a filter is made: it doubles on its way, so that a small store has a small one."""
+    return max(2 * contents, min(parts.config.deduplication.bloom_filter_size, FIRST_FILTER))
 
 
 def _wanted(parts: Parts) -> bool:

@@ -20,7 +20,7 @@ from stratakv.engine.statistics_off import statistics_off
 from stratakv.engine.tiers import TieredStorageManager
 from stratakv.engine.wrapping import DiskcacheEngine, recognise
 from stratakv.errors import ConfigurationError, StoreLockedError
-from stratakv.types import StorageTier
+from stratakv.types import CompressionStrategy, StorageTier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -104,6 +104,7 @@ class OptimizationMiddleware(MappingFace):
         pin: bool = False,
         ttl: float | None = None,
         namespace: str | None = None,
+        strategy: CompressionStrategy | None = None,
     ) -> bool:
         """Store a value; True once it is acknowledged at the configured durability.
 
@@ -114,13 +115,16 @@ class OptimizationMiddleware(MappingFace):
             pin: Keep it in that tier until it is unpinned or deleted.
             ttl: Seconds until it is gone, counted from now; None for ever (or the namespace's).
             namespace: Policy label; None to let the configured patterns decide.
+            strategy: Codec for this value, instead of the configured one. One that loses precision (QUANTIZE_INT8,
+                QUANTIZE_INT4, BINARIZE, GRAPH_PRUNE) is a permission to do so within its bound; past it the value
+                is kept exactly.
 
         Raises:
             SerializationError: The value is of a type that is not accepted.
             CapacityError: No room; nothing was stored.
             ConfigurationError: A bad key or argument.
         """
-        self._working().put(key, data, PutOptions(tier, pin, ttl, namespace))
+        self._working().put(key, data, PutOptions(tier, pin, ttl, namespace, None, strategy))
         return True
 
     def retrieve(self, key: str, default: Any = None) -> Any:

@@ -202,6 +202,7 @@ class Mover:
             raise failures[0]
         if settle:
             self._parts.catalog.compact()
+            self._parts.rest()
         self._parts.reserve.fill()
         self._snapshot()
 

@@ -24,6 +24,7 @@ from stratakv.engine.catalog import Catalog
 from stratakv.engine.catalog_schema import FORMAT_VERSION
 from stratakv.engine.compression import CompressionEngine
 from stratakv.engine.dictionaries import DictionaryBook
+from stratakv.engine.dictionary_form import from_stored
 from stratakv.engine.dirty import DirtyBlob, DirtyTable
 from stratakv.engine.entries import NAMESPACE, Entry, parse_entries, parse_namespace
 from stratakv.engine.hot import HotTable
@@ -45,7 +46,7 @@ from stratakv.policies.eviction import policy_by_name
 from stratakv.types import StorageTier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from stratakv.backends.base import Backend
     from stratakv.clock import Clock
@@ -141,7 +142,8 @@ def _assemble(
             (number, name, salt or b"")
             for number, name, salt in catalog.rows("SELECT id, name, salt FROM namespaces ORDER BY id")
         ]
-        labels = Labels(Namespaces(config.namespaces), known, _not_open_yet)
+        labels = Labels(Namespaces(config.namespaces), known, _not_open_yet, lossy=config.compression.lossy)
+        compression.encoder.strategy_of = labels.strategy
         capacity = config.effective_hot_capacity_bytes
         parts = Parts(
             config=config,
@@ -178,12 +180,21 @@ def _assemble(
 
 def _load_dictionaries(catalog: Catalog, book: DictionaryBook) -> None:
     """Make all dictionaries known. One that is damaged is left out: only what was encoded with it is damaged too."""
-    for number, namespace in catalog.rows("SELECT id, namespace FROM dictionaries"):
+    for number in _dictionary_numbers(catalog):
         try:
-            for (content,) in catalog.rows("SELECT content FROM dictionaries WHERE id = ?", (number,)):
-                book.add(number, namespace, content)
+            rows = catalog.rows("SELECT namespace, content FROM dictionaries WHERE id = ?", (number,))
+            for namespace, content in rows:
+                book.add(number, namespace, from_stored(content))
         except CorruptionError as failure:
             log.warning("dictionary %d cannot be used: %s", number, failure)
+
+
+def _dictionary_numbers(catalog: Catalog) -> Iterable[int]:
+    """Return the numbers to look for: those that are listed, or all there can be where the list itself is damaged."""
+    try:
+        return [number for (number,) in catalog.rows("SELECT id FROM dictionaries")]
+    except CorruptionError:
+        return range(1, int(catalog.meta("next_dictionary", 1)))
 
 
 def _not_open_yet(_number: int, name: str, _salt: bytes) -> None:

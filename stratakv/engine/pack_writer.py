@@ -10,21 +10,31 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stratakv.engine.compression import CompressionEngine, cold_level, warm_level
+from stratakv.engine.codecs.levels import cold_level, warm_level
+from stratakv.engine.codecs.stack import shape_of
+from stratakv.engine.encoding import IN_COLD_PACKS, IN_WARM_PACKS, Encoder
 from stratakv.engine.packs import PackBuilder, pack_prefix
 from stratakv.engine.records import IN_COLD, Place
-from stratakv.engine.serialization import segments
+from stratakv.engine.serialization import Segment, segments
+from stratakv.engine.serialization.layout import ESCAPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stratakv.backends.base import Backend
     from stratakv.engine.catalog_write import Transaction
-    from stratakv.engine.codecs.base import Encoded
+    from stratakv.engine.codecs.base import Elements, Encoded
     from stratakv.engine.parts import Parts
 
-TYPED_ALONE_BYTES = 512
-"""A typed plaintext from this size on has a block of its own, so that its columns meet the codec for arrays."""
+TYPED_BYTES = 512
+"""Values with arrays from this size on share blocks only with values of the same shape, stacked."""
+
+LARGE_BYTES = 32 * 1024
+"""A value from this size on may have a cold block of its own, where that makes it smaller."""
+
+COLD_COMPANY = 64
+LARGEST_COLD_BYTES = 2 << 20
+"""A cold block takes so many values, up to so many bytes: versions of large documents shrink to their difference."""
 
 
 @dataclass(slots=True)
@@ -72,7 +82,7 @@ class PackWriter:
         tier: The tier's number.
         store_id: 16 bytes that name the store.
         epoch: Counts the openings of the store; part of the names.
-        compression: Encodes the blocks.
+        encoder: Encodes the blocks.
         dictionary_of: The dictionary to use for a namespace's blocks, 0 for none.
         level: Codec level.
         block_bytes: A block is closed when its plaintext reaches this size.
@@ -87,7 +97,7 @@ class PackWriter:
         tier: int,
         store_id: bytes,
         epoch: int,
-        compression: CompressionEngine,
+        encoder: Encoder,
         dictionary_of: Callable[[int], int],
         level: int,
         block_bytes: int,
@@ -98,7 +108,9 @@ class PackWriter:
         self._tier = tier
         self._store_id = store_id
         self._epoch = epoch
-        self._compression = compression
+        self._encoder = encoder
+        self._stage = IN_COLD_PACKS if tier == IN_COLD else IN_WARM_PACKS
+        self._company, self._largest_bytes = (COLD_COMPANY, LARGEST_COLD_BYTES) if tier == IN_COLD else (1, 0)
         self._dictionary_of = dictionary_of
         self._level = level
         self._block_bytes = block_bytes
@@ -109,6 +121,8 @@ class PackWriter:
         self._open: list[tuple[bytes, bytes]] = []
         self._open_bytes = 0
         self._open_namespace = 0
+        self._open_shape: tuple[tuple[int, Elements], ...] | None = None
+        self._open_layout: tuple[Segment, ...] = ()
         self._written: list[WrittenPack] = []
 
     def add(self, namespace: int, digest: bytes, plaintext: bytes) -> None:
@@ -116,24 +130,45 @@ class PackWriter:
         if namespace != self._open_namespace:
             self._close_block()
             self._open_namespace = namespace
-        if len(plaintext) >= TYPED_ALONE_BYTES and len(layout := segments(plaintext)) > 1:
+        layout = segments(plaintext) if len(plaintext) >= TYPED_BYTES and plaintext[0] == ESCAPE else ()
+        shape = shape_of(layout) if layout else None
+        if shape is None and len(plaintext) >= LARGE_BYTES and self._company > 1 and self._stands_alone(plaintext):
             self._close_block()
-            encoded = self._compression.encode_typed(plaintext, layout, self._level)
-            self._append(encoded, namespace, [(digest, plaintext)])
+            self._open_shape, self._open = None, [(digest, plaintext)]
+            self._close_block()
             return
-        if self._open and self._open_bytes + len(plaintext) > self._block_bytes:
+        if shape != self._open_shape or (self._open and self._open_bytes + len(plaintext) > self._room(plaintext)):
             self._close_block()
+            self._open_shape, self._open_layout = shape, layout
         self._open.append((digest, plaintext))
         self._open_bytes += len(plaintext)
+
+    def _stands_alone(self, plaintext: bytes) -> bool:
+        return not self._encoder.prefers_company(
+            plaintext, namespace=self._open_namespace, level=self._level, stage=self._stage
+        )
+
+    def _room(self, plaintext: bytes) -> int:
+        """Return how large a block may become: large values need company too, or their likeness saves nothing."""
+        return max(self._block_bytes, min(self._company * len(plaintext), self._largest_bytes))
 
     def _close_block(self) -> None:
         if not self._open:
             return
         blobs, self._open = self._open, []
         self._open_bytes = 0
-        content = b"".join(plaintext for _, plaintext in blobs)
-        encoded = self._compression.encode_block(content, self._dictionary_of(self._open_namespace), self._level)
-        self._append(encoded, self._open_namespace, blobs)
+        plaintexts = [plaintext for _, plaintext in blobs]
+        namespace = self._open_namespace
+        if self._open_shape is not None:
+            encoded = self._encoder.typed(
+                plaintexts, self._open_layout, namespace=namespace, level=self._level, stage=self._stage
+            )
+        else:
+            encoded = self._encoder.block(
+                plaintexts, namespace=namespace, dictionary=self._dictionary_of(namespace), level=self._level,
+                stage=self._stage,
+            )  # fmt: skip
+        self._append(encoded, namespace, blobs)
 
     def _append(self, encoded: Encoded, namespace: int, blobs: list[tuple[bytes, bytes]]) -> None:
         if len(self._builder) and self._builder.length + len(encoded.payload) > self._pack_bytes:
@@ -185,7 +220,7 @@ def open_pack_writer(parts: Parts, tier: int, pause: Callable[[], None]) -> Pack
         tier=tier,
         store_id=parts.store_id,
         epoch=parts.epoch,
-        compression=parts.compression,
+        encoder=parts.compression.encoder,
         dictionary_of=(lambda _namespace: 0) if cold else parts.dictionaries.current,
         level=cold_level(level) if cold else warm_level(level),
         block_bytes=1024 * (settings.cold_block_kb if cold else settings.warm_block_kb),

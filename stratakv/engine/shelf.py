@@ -142,6 +142,13 @@ class Shelf:
             for key in [key for key in self._blocks if key[0] == pack]:
                 self._block_bytes -= len(self._blocks.pop(key))
 
+    def rest(self) -> None:
+        """Let go of every cached index and block; they are read again when needed."""
+        with self._lock:
+            self._indexes.clear()
+            self._blocks.clear()
+            self._index_bytes = self._block_bytes = 0
+
     def _index(self, pack: int) -> tuple[PackRow, PackIndex]:
         cached = self._indexes.get(pack)
         if cached is not None:

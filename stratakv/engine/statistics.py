@@ -146,6 +146,8 @@ class Statistics:
         if plaintext:
             made["overall_compression_ratio"] = 1 - packed / plaintext
             made["space_saved_bytes"] = plaintext - packed
+        name_of = self._parts.labels.name
+        made["choices"] = [{**row, "namespace": name_of(row["namespace"])} for row in made["choices"]]
         return {**made, "dictionaries": len(self._parts.dictionaries.ids())}
 
     def deduplication(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stratakv.engine.losses import Losses
+
 if TYPE_CHECKING:
     from stratakv.config import OptimizationConfig
 
@@ -37,7 +39,7 @@ _COUNTS = {
 def statistics_off(config: OptimizationConfig) -> dict[str, Any]:
     """Return all sections of a wrapper that passes every call straight through."""
     sections: dict[str, Any] = {name: dict.fromkeys(counts.split(), 0) for name, counts in _COUNTS.items()}
-    sections["compression"]["strategy_usage"] = {}
+    sections["compression"] |= {"strategy_usage": {}, "loss": Losses().report(), "choices": [], "unproved_payloads": 0}
     sections["deduplication"]["bloom_filter_enabled"] = False
     target = config.adaptive.targets.memory_reduction_percent
     sections["overall"] |= {"memory_reduction_target_percent": target, "target_achieved": False}

@@ -27,7 +27,7 @@ from stratakv.engine.statistics import Statistics
 from stratakv.engine.writing import Condition, Writer, Written
 from stratakv.errors import ClosedError, ConfigurationError, CorruptionError, StrataError
 from stratakv.files import Files
-from stratakv.types import StorageTier
+from stratakv.types import CompressionStrategy, StorageTier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -148,11 +148,13 @@ class Store:
         namespace: str | None = None,
         extra: bytes | None = None,
         condition: Condition | None = None,
+        strategy: CompressionStrategy | None = None,
     ) -> Written | None:
         """Store a value; see `Writer.put`."""
         return self._writable().put(
-            key, value, tier=tier, pin=pin, ttl=ttl, namespace=namespace, extra=extra, condition=condition
-        )
+            key, value, tier=tier, pin=pin, ttl=ttl, namespace=namespace, extra=extra, condition=condition,
+            strategy=strategy,
+        )  # fmt: skip
 
     def add(
         self,
@@ -164,9 +166,13 @@ class Store:
         ttl: float | None = None,
         namespace: str | None = None,
         extra: bytes | None = None,
+        strategy: CompressionStrategy | None = None,
     ) -> bool:
         """Store a value if the key has none; return whether it was stored."""
-        written = self.put(key, value, tier=tier, pin=pin, ttl=ttl, namespace=namespace, extra=extra, condition=_absent)
+        written = self.put(
+            key, value, tier=tier, pin=pin, ttl=ttl, namespace=namespace, extra=extra, condition=_absent,
+            strategy=strategy,
+        )  # fmt: skip
         return written is not None
 
     def replace(
@@ -196,8 +202,6 @@ class Store:
 
     def move(self, key: str, tier: StorageTier, *, pin: bool | None = None) -> bool:
         """Ask for a key in a tier; see `Writer.move`."""
-        if not isinstance(tier, StorageTier):
-            raise ConfigurationError(f"the target is a StorageTier (HOT, WARM or COLD), not {tier!r}")
         return self._writable().move(key, tier, pin=pin)
 
     def state(self, key: str) -> State | None:

@@ -22,6 +22,7 @@ from stratakv.engine.codecs.base import Encoded
 from stratakv.engine.codecs.zstd import ZstdFrames
 from stratakv.engine.compression import CompressionEngine
 from stratakv.engine.dictionaries import DictionaryBook
+from stratakv.engine.dictionary_form import from_stored
 from stratakv.engine.entries import NAMESPACE, parse_entries, parse_namespace
 from stratakv.engine.labels import DEFAULT
 from stratakv.engine.learning import FILTER_FILE
@@ -176,9 +177,10 @@ class _Run:
             self._result.checked["dictionaries"] += 1
             try:
                 ((content,),) = self._catalog.rows("SELECT content FROM dictionaries WHERE id = ?", (number,))
+                dictionary = from_stored(content)
                 # zstd looks into a dictionary only when it is first used.
-                ZstdFrames(content).encode(b"dictionary", 1)
-                self._book.add(number, namespace, content)
+                ZstdFrames(dictionary).encode(b"dictionary", 1)
+                self._book.add(number, namespace, dictionary)
             except CorruptionError as damage:
                 self._tell(Finding("dictionary", f"dictionary {number}: {damage}"))
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.engine.committing import Change, Committer
+from stratakv.engine.compression import available
 from stratakv.engine.contents import Content, Contents
 from stratakv.engine.parts import STRIPES, Parts
 from stratakv.engine.reading import Reader, State
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from stratakv.engine.codecs.base import Encoded
     from stratakv.engine.journal import Journal
     from stratakv.engine.labels import Label
+    from stratakv.types import CompressionStrategy
 
 Condition = Callable[[State | None], bool]
 
@@ -101,6 +103,7 @@ class Writer:
         namespace: str | None = None,
         extra: bytes | None = None,
         condition: Condition | None = None,
+        strategy: CompressionStrategy | None = None,
     ) -> Written | None:
         """Store one value; None where `condition`, asked under the key's lock about its live state, says no."""
         stored_key = check_key(key)
@@ -108,7 +111,10 @@ class Writer:
         expires, written = self._times(label, ttl)
         if tier not in TIER_NUMBERS:
             raise ConfigurationError(f"tier is a StorageTier (HOT, WARM or COLD), not {tier!r}")
-        content = self.contents.prepare(value, label, need_payload=pin and tier is StorageTier.HOT)
+        if strategy is not None:
+            available(strategy)
+        need_payload = pin and tier is StorageTier.HOT
+        content = self.contents.prepare(value, label, need_payload=need_payload, strategy=strategy)
         try:
             self._make_room()
             with self._locks[hash(key) % STRIPES]:
@@ -116,7 +122,7 @@ class Writer:
                     return None
                 pinned = TIER_NUMBERS[tier] if pin else self._pin_of(key)
                 if pinned == IN_HOT:
-                    content, encoded = self.contents.with_payload(content, value, label)
+                    content, encoded = self.contents.with_payload(content, value, label, strategy)
                     self._parts.hot.check_pin(key, len(encoded.payload), extra)
                 target = _target(pinned or TIER_NUMBERS[tier])
                 record = KeyRecord(
@@ -219,6 +225,8 @@ class Writer:
         such key.
         """
         stored_key = check_key(key)
+        if tier not in TIER_NUMBERS:
+            raise ConfigurationError(f"the target is a StorageTier (HOT, WARM or COLD), not {tier!r}")
         target = TIER_NUMBERS[tier]
         self._make_room()
         with self._locks[hash(key) % STRIPES]:

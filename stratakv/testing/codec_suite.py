@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 import threading
 import tracemalloc
 import warnings
@@ -46,10 +47,12 @@ class CodecSuite(ABC):
     Attributes:
         levels: The levels to try.
         itemsizes: The element widths to try.
+        kinds: The kinds of elements to try, as `Elements.kind`.
     """
 
     levels: tuple[int, ...] = (1, 3, 6, 9)
     itemsizes: tuple[int, ...] = (1, 2, 3, 4, 8, 12, 16, 255, 256, 1000)
+    kinds: tuple[str, ...] = ("V", "b", "i", "u", "f")
 
     @abstractmethod
     def make_codec(self) -> Codec:
@@ -69,6 +72,21 @@ class CodecSuite(ABC):
             "large": words(150_000) + noise(100_000) + bytes(250_000),
         }
 
+    def typed_plaintexts(self) -> list[tuple[bytes, Elements]]:
+        """Return short plaintexts of each kind of elements, with what codecs for such kinds look for."""
+        numbers = self.plaintexts()["numbers"][:1_200]
+        flags = bytes(byte & 1 for byte in noise(600))
+        gaps = bytearray(2_400)
+        for place, byte in enumerate(noise(20)):
+            gaps[120 * place + 7] = byte
+        steps = struct.pack("<160f", *(0.5 * (byte - 128 or 1) for byte in noise(144)), *[-63.5] * 16)
+        return [
+            *((numbers, Elements(kind, 8)) for kind in self.kinds),
+            (flags, Elements("b", 1, 30)),
+            (bytes(gaps), Elements("f", 8, 15)),
+            (steps, Elements("f", 4, 16)),
+        ]
+
     def test_identity_is_one_byte(self) -> None:
         codec = self.make_codec()
         assert 1 <= codec.id <= 255
@@ -86,11 +104,21 @@ class CodecSuite(ABC):
 
     def test_typed_plaintexts_of_every_length_come_back(self) -> None:
         codec = self.make_codec()
-        for itemsize in self.itemsizes:
-            for length in (0, 1, itemsize - 1, itemsize, itemsize + 1, 100 * itemsize, 100 * itemsize + 7):
+        for elements in (
+            Elements(kind, width, row) for kind in self.kinds for width in self.itemsizes for row in (0, 7)
+        ):
+            width = elements.itemsize
+            for length in (0, 1, width - 1, width, width + 1, 100 * width, 100 * width + 7):
                 plaintext = words(length)
-                payload = codec.encode(plaintext, level=3, elements=Elements(itemsize=itemsize))
-                assert codec.decode(payload, length) == plaintext, f"{length} bytes of width {itemsize}"
+                payload = codec.encode(plaintext, level=3, elements=elements)
+                assert codec.decode(payload, length) == plaintext, f"{length} bytes of {elements}"
+
+    def test_every_kind_of_elements_comes_back(self) -> None:
+        codec = self.make_codec()
+        for plaintext, elements in self.typed_plaintexts():
+            for level in self.levels:
+                payload = codec.encode(plaintext, level=level, elements=elements)
+                assert codec.decode(payload, len(plaintext)) == plaintext, f"{elements} at level {level}"
 
     def test_every_kind_of_buffer_is_taken(self) -> None:
         codec = self.make_codec()
@@ -117,10 +145,9 @@ class CodecSuite(ABC):
         used, fresh = self.make_codec(), self.make_codec()
         used.encode(noise(10_000), level=3)
         for plaintext in self.plaintexts().values():
-            for itemsize in (1, 8):
-                assert used.encode(plaintext, level=3, elements=Elements(itemsize=itemsize)) == fresh.encode(
-                    plaintext, level=3, elements=Elements(itemsize=itemsize)
-                )
+            for elements in (Elements(), *(Elements(kind, 8) for kind in self.kinds)):
+                once = used.encode(plaintext, level=3, elements=elements)
+                assert once == fresh.encode(plaintext, level=3, elements=elements)
 
     def test_wrong_size_is_corruption(self) -> None:
         codec = self.make_codec()
@@ -138,19 +165,16 @@ class CodecSuite(ABC):
 
     def test_truncation_at_every_offset_is_corruption(self) -> None:
         codec = self.make_codec()
-        for plaintext, itemsize in (
-            (words(700), 1),
-            (noise(300), 4),
-            (self.plaintexts()["numbers"][:2_000], 8),
-        ):
-            payload = codec.encode(plaintext, level=3, elements=Elements(itemsize=itemsize))
+        others = [(words(700), Elements()), (noise(300), Elements(itemsize=4))]
+        for plaintext, elements in [*self.typed_plaintexts(), *others]:
+            payload = codec.encode(plaintext, level=3, elements=elements)
             for stop in range(len(payload)):
                 _assert_corrupt(codec, payload[:stop], len(plaintext), f"cut at {stop} of {len(payload)}")
 
     def test_every_bit_flip_is_found_or_keeps_the_size(self) -> None:
         codec = self.make_codec()
-        for plaintext, itemsize in ((words(400), 1), (self.plaintexts()["numbers"][:1_200], 8)):
-            payload = codec.encode(plaintext, level=3, elements=Elements(itemsize=itemsize))
+        for plaintext, elements in [*self.typed_plaintexts(), (words(400), Elements())]:
+            payload = codec.encode(plaintext, level=3, elements=elements)
             for bit in range(8 * len(payload)):
                 flipped = bytearray(payload)
                 flipped[bit >> 3] ^= 1 << (bit & 7)

@@ -25,6 +25,16 @@ from stratakv.engine.codecs import (
     codec_by_id,
     register_codec,
 )
+from stratakv.engine.codecs.binarize import BinarizeCodec
+from stratakv.engine.codecs.bits import BitsCodec
+from stratakv.engine.codecs.columns import ColumnsCodec
+from stratakv.engine.codecs.delta import DeltaCodec
+from stratakv.engine.codecs.lzma_raw import LzmaCodec
+from stratakv.engine.codecs.numeric import NumericCodec
+from stratakv.engine.codecs.quantize_int4 import QuantizeInt4Codec
+from stratakv.engine.codecs.quantize_int8 import QuantizeInt8Codec
+from stratakv.engine.codecs.sparse_csr import SparseCsrCodec
+from stratakv.engine.codecs.stack import StackCodec
 from stratakv.errors import ConfigurationError, CorruptionError
 from stratakv.testing.codec_suite import CodecSuite, noise, words
 from stratakv.types import CompressionStrategy
@@ -80,6 +90,13 @@ class TestPartsCodecWithoutBlosc(CodecSuite):
         return PartsCodec(blosc=False)
 
 
+class TestStackCodec(CodecSuite):
+    levels = (1, 9)
+
+    def make_codec(self) -> Codec:
+        return StackCodec()
+
+
 class ReversedCodec(Codec):
     id = 200
     strategy = CompressionStrategy.NONE
@@ -100,13 +117,30 @@ class TestCodecOfOthers(CodecSuite):
 
 @pytest.mark.parametrize(
     ("codec_id", "kind"),
-    [(1, RawCodec), (2, ZlibCodec), (3, Lz4Codec), (4, ZstdCodec), (5, BloscCodec), (6, PartsCodec)],
+    [
+        (1, RawCodec),
+        (2, ZlibCodec),
+        (3, Lz4Codec),
+        (4, ZstdCodec),
+        (5, BloscCodec),
+        (6, PartsCodec),
+        (7, LzmaCodec),
+        (8, NumericCodec),
+        (9, BitsCodec),
+        (10, SparseCsrCodec),
+        (11, QuantizeInt8Codec),
+        (12, QuantizeInt4Codec),
+        (13, BinarizeCodec),
+        (14, ColumnsCodec),
+        (15, DeltaCodec),
+        (16, StackCodec),
+    ],
 )
 def test_ids_on_disk_never_change(codec_id: int, kind: type[Codec]) -> None:
     assert type(codec_by_id(codec_id)) is kind
 
 
-@pytest.mark.parametrize("codec_id", [0, 7, 127, 128, 255])
+@pytest.mark.parametrize("codec_id", [0, 17, 127, 128, 255])
 def test_unknown_id_is_corruption(codec_id: int) -> None:
     with pytest.raises(CorruptionError, match=str(codec_id)):
         codec_by_id(codec_id)
@@ -181,9 +215,8 @@ def test_shuffled_numbers_are_smaller_than_plain_ones() -> None:
 
 def test_part_that_does_not_compress_is_raw() -> None:
     plaintext = words(1_000) + noise(4_000)
-    payload = PartsCodec().encode_segments(
-        plaintext, [Segment(0, 1_000, UNTYPED), Segment(1_000, 5_000, Elements("V", 4))], 3
-    )
+    parts = [Segment(0, 1_000, UNTYPED), Segment(1_000, 5_000, Elements("V", 4))]
+    payload = PartsCodec().encode_segments(plaintext, parts, 3).payload
     assert plaintext[1_000:] in payload
     assert len(payload) < 4_500
     assert PartsCodec().decode(payload, 5_000) == plaintext
@@ -192,7 +225,7 @@ def test_part_that_does_not_compress_is_raw() -> None:
 def test_many_small_arrays_do_not_make_many_parts() -> None:
     plaintext = bytes(range(1, 9)) * 5_000
     segments = [Segment(at, at + 8, Elements("V", 8)) for at in range(0, len(plaintext), 8)]
-    payload = PartsCodec().encode_segments(plaintext, segments, 3)
+    payload = PartsCodec().encode_segments(plaintext, segments, 3).payload
     assert payload[0] == 1
     assert len(payload) < 200
 
@@ -229,15 +262,26 @@ def test_any_segmentation_comes_back(lengths: list[tuple[int, int, int]], blosc:
         segments.append(Segment(at + gap, at + gap + length, Elements("V", itemsize)))
         at += gap + length
     codec = PartsCodec(blosc=blosc)
-    payload = codec.encode_segments(bytes(content), segments, level)
+    payload = codec.encode_segments(bytes(content), segments, level).payload
     assert PartsCodec().decode(payload, at) == content
 
 
 @settings(max_examples=300, deadline=None)
-@given(codec_id=st.sampled_from([2, 3, 4, 5, 6]), payload=st.binary(max_size=200), size=st.integers(0, 1 << 20))
+@given(codec_id=st.sampled_from(range(2, 17)), payload=st.binary(max_size=200), size=st.integers(0, 1 << 20))
 def test_garbage_is_corruption_or_of_the_asked_size(codec_id: int, payload: bytes, size: int) -> None:
     try:
         decoded = codec_by_id(codec_id).decode(payload, size)
     except CorruptionError:
         return
     assert len(decoded) == size
+
+
+@pytest.mark.parametrize("blosc", [True, False, None])
+@pytest.mark.parametrize("width", [2, 16, 127, 128, 200, 255])
+@pytest.mark.parametrize("level", [1, 9])
+def test_elements_of_every_width_come_back_in_a_container(width: int, blosc: bool | None, level: int) -> None:
+    codec = PartsCodec(blosc=blosc)
+    plaintext = b"".join(bytes([n % 251]) + bytes(width - 1) for n in range(400))
+    payload = codec.encode(plaintext, level=level, elements=Elements("V", width))
+    assert len(payload) < len(plaintext)
+    assert PartsCodec().decode(payload, len(plaintext)) == plaintext

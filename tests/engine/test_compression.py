@@ -12,10 +12,10 @@ import pytest
 
 from stratakv.clock import ManualClock
 from stratakv.config import OptimizationConfig
-from stratakv.engine.codecs import Encoded, ZstdCodec
+from stratakv.engine.codecs import Encoded
 from stratakv.engine.compression import CompressionEngine, cold_level, fast_level, warm_level
 from stratakv.engine.dictionaries import DictionaryBook
-from stratakv.engine.serialization import Serializer, segments
+from stratakv.engine.serialization import Serializer
 from stratakv.errors import ConfigurationError, CorruptionError
 from stratakv.types import CompressionStrategy
 
@@ -25,14 +25,11 @@ LOSSLESS = [
     CompressionStrategy.ZSTD,
     CompressionStrategy.ZLIB,
     CompressionStrategy.BLOSC,
-    CompressionStrategy.ADAPTIVE,
-]
-LATER = [
-    CompressionStrategy.QUANTIZE_INT8,
-    CompressionStrategy.QUANTIZE_INT4,
-    CompressionStrategy.BINARIZE,
+    CompressionStrategy.NUMERIC,
+    CompressionStrategy.LZMA,
+    CompressionStrategy.COLUMNS,
     CompressionStrategy.SPARSE_CSR,
-    CompressionStrategy.GRAPH_PRUNE,
+    CompressionStrategy.ADAPTIVE,
 ]
 
 
@@ -118,31 +115,24 @@ def test_what_does_not_shrink_is_kept_raw(strategy: CompressionStrategy) -> None
     assert result.compressed_size == result.original_size
 
 
-def test_blosc_is_what_arrays_get() -> None:
+def test_arrays_get_the_codec_that_makes_them_smallest() -> None:
     numbers = np.arange(50_000, dtype=np.int64) * 977
     engine = CompressionEngine()
-    for strategy in (CompressionStrategy.BLOSC, CompressionStrategy.ADAPTIVE):
-        result = engine.compress(numbers, strategy)
-        assert result.strategy is CompressionStrategy.BLOSC
-        assert result.ratio > 2 * engine.compress(numbers, CompressionStrategy.ZSTD).ratio
+    ratios = {
+        strategy: engine.compress(numbers, strategy).ratio
+        for strategy in (CompressionStrategy.ZSTD, CompressionStrategy.BLOSC, CompressionStrategy.NUMERIC)
+    }
+    assert ratios[CompressionStrategy.BLOSC] > 2 * ratios[CompressionStrategy.ZSTD]
+    adaptive = engine.compress(numbers)
+    assert adaptive.ratio >= 0.95 * max(ratios.values())
+    assert adaptive.strategy in ratios
 
 
 def test_adaptive_takes_zstd_where_it_is_clearly_shorter() -> None:
     engine = CompressionEngine()
-    assert engine.compress([record(n) for n in range(50)]).strategy is CompressionStrategy.ZSTD
+    assert engine.compress(record(1)).strategy is CompressionStrategy.ZSTD
     assert engine.compress("a" * 1_000 + noise(20_000).hex()[:100]).strategy in LOSSLESS
     assert engine.compress({"constant": b"\x00" * 200 + noise(3_000)}).strategy is CompressionStrategy.LZ4
-
-
-@pytest.mark.parametrize("strategy", LATER)
-def test_strategy_of_later_versions_is_refused_naming_what_there_is(strategy: CompressionStrategy) -> None:
-    engine = CompressionEngine()
-    with pytest.raises(ConfigurationError, match=f"{strategy.name}.*not available.*ADAPTIVE"):
-        engine.compress([1], strategy)
-    config = OptimizationConfig()
-    config.compression.default_strategy = strategy.value
-    with pytest.raises(ConfigurationError, match=strategy.name):
-        CompressionEngine(config)
 
 
 def test_configured_strategy_is_the_default() -> None:
@@ -151,70 +141,6 @@ def test_configured_strategy_is_the_default() -> None:
     engine = CompressionEngine(config)
     assert engine.compress([record(1)] * 9).strategy is CompressionStrategy.ZLIB
     assert engine.encode_fast(plain(1), 4).codec == 2
-
-
-def test_configured_off_keeps_everything_raw() -> None:
-    config = OptimizationConfig()
-    config.enable_compression = False
-    engine = CompressionEngine(config)
-    block = plain(1) * 10
-    array = Serializer().dumps(np.zeros(1_000))
-    assert engine.compress([record(1)] * 9).strategy is CompressionStrategy.NONE
-    assert engine.encode_fast(block, 4) == Encoded(1, 0, len(block), block)
-    assert engine.encode_block(block, 0, 3).codec == 1
-    assert engine.encode_typed(array, segments(array), 3).codec == 1
-
-
-def test_new_record_gets_lz4_until_there_is_a_dictionary(book: DictionaryBook) -> None:
-    engine = CompressionEngine(dictionaries=book)
-    plaintext = plain(5_000)
-    without, with_it = engine.encode_fast(plaintext, 3), engine.encode_fast(plaintext, 4)
-    assert (without.codec, without.dictionary) == (3, 0)
-    assert (with_it.codec, with_it.dictionary) == (4, 11)
-    assert len(with_it.payload) < len(without.payload) / 2
-    assert engine.decode(without) == engine.decode(with_it) == plaintext
-
-
-def test_tiny_or_noisy_record_is_kept_raw(book: DictionaryBook) -> None:
-    engine = CompressionEngine(dictionaries=book)
-    for plaintext in (Serializer().dumps([1, 2, 3]), Serializer().dumps(noise(500))):
-        encoded = engine.encode_fast(plaintext, 4)
-        assert encoded == Encoded(1, 0, len(plaintext), plaintext)
-        assert engine.decode(encoded) == plaintext
-
-
-def test_new_array_is_encoded_part_by_part() -> None:
-    engine = CompressionEngine()
-    plaintext = Serializer().dumps({"ids": np.arange(3_000), "note": "counted"})
-    encoded = engine.encode_fast(plaintext, 1)
-    assert encoded.codec == 6
-    assert len(encoded.payload) < len(plaintext) / 5
-    assert engine.decode(encoded) == plaintext
-
-
-def test_block_shrinks_further_with_a_dictionary(book: DictionaryBook) -> None:
-    engine = CompressionEngine(dictionaries=book)
-    block = b"".join(plain(number) for number in range(7_000, 7_010))
-    alone, with_it = engine.encode_block(block, 0, 9), engine.encode_block(block, 11, 9)
-    assert len(with_it.payload) < len(alone.payload)
-    assert engine.decode(alone) == engine.decode(with_it) == block
-
-
-def test_dictionary_discarded_meanwhile_is_done_without(book: DictionaryBook) -> None:
-    engine = CompressionEngine(dictionaries=book)
-    block = plain(1) * 5
-    encoded = engine.encode_block(block, 99, 9)
-    assert encoded.dictionary == 0
-    assert engine.decode(encoded) == block
-
-
-def test_array_block_is_smaller_at_a_higher_level() -> None:
-    engine = CompressionEngine()
-    plaintext = Serializer().dumps(np.arange(40_000, dtype=np.int32) ** 2 % 1_000_003)
-    quick = engine.encode_typed(plaintext, segments(plaintext), warm_level(1))
-    small = engine.encode_typed(plaintext, segments(plaintext), cold_level(9))
-    assert len(small.payload) <= len(quick.payload) < len(plaintext)
-    assert engine.decode(quick) == engine.decode(small) == plaintext
 
 
 @pytest.mark.parametrize(
@@ -238,17 +164,20 @@ def test_statistics_add_up(book: DictionaryBook) -> None:
         "overall_compression_ratio": 0.0,
         "space_saved_bytes": 0,
         "strategy_usage": {},
+        "loss": engine.losses.report(),
+        "unproved_payloads": 0,
+        "choices": [],
     }
     encoded = [engine.encode_fast(plain(number), number % 5) for number in range(50)]
     encoded += [engine.compress([record(n)] * 5, strategy).data for n, strategy in enumerate(LOSSLESS)]
     stored, original = sum(len(each.payload) for each in encoded), sum(each.size for each in encoded)
     statistics = engine.get_statistics()
-    assert statistics["total_compressions"] == len(encoded) == 56
+    assert statistics["total_compressions"] == len(encoded) == 50 + len(LOSSLESS)
     assert statistics["space_saved_bytes"] == original - stored
     assert statistics["overall_compression_ratio"] == 1 - stored / original
     usage = statistics["strategy_usage"]
     assert isinstance(usage, dict)
-    assert sum(usage.values()) == 56
+    assert sum(usage.values()) == len(encoded)
     assert usage["none"] == 1
 
 
@@ -277,14 +206,6 @@ def test_levels_grow_with_the_configured_one() -> None:
         for wrong in (0, 10):
             with pytest.raises(ConfigurationError, match=r"1\.\.9"):
                 place(wrong)
-
-
-def test_zstd_of_any_level_is_decoded_by_every_engine() -> None:
-    block = plain(1) * 30
-    for level in (1, 9, 19, 22):
-        encoded = CompressionEngine().encode_block(block, 0, level)
-        assert encoded.codec == ZstdCodec.id
-        assert CompressionEngine().decode(encoded) == block
 
 
 WITHOUT_BLOSC2 = """

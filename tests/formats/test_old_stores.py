@@ -1,7 +1,7 @@
 """A store that an earlier release wrote stays readable: every value, from every codec that it used.
 
-`store-1-lossless.tar.xz` was written by the first release, before there were codecs for numbers, columns or loss: values
-in cold packs and in warm ones, with a trained dictionary, typed buffers and a container of parts.
+`store-1-lossless.tar.xz` was written by the first release, before there were codecs for numbers and columns, and loss:
+values in cold packs and in warm ones, with a trained dictionary, typed buffers and a container of parts.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from stratakv.errors import ConfigurationError
 
 _FAST_LEVELS = (1, 1, 3, 3, 3, 3, 3, 3, 3)
 _WARM_LEVELS = (1, 3, 3, 5, 5, 6, 7, 9, 12)
-_COLD_LEVELS = (3, 5, 6, 9, 12, 12, 17, 17, 19)
+_COLD_LEVELS = (3, 5, 9, 12, 13, 15, 17, 18, 19)
 
 
 def fast_level(level: int) -> int:
@@ -33,7 +33,8 @@ def warm_level(level: int) -> int:
 def cold_level(level: int) -> int:
     """Map a configured level (1..9) to zstd's for blocks of 256 KB to 1 MB.
 
-    6: 90 to 200 MB/s; 12: 20 to 60 MB/s and 3 to 8% smaller; 19: 3 to 10 MB/s and 4 to 12% smaller again.
+    9: 70 to 150 MB/s; 12: 10 to 30 MB/s and 1 to 4% smaller; 15: 8 to 16 MB/s and 2 to 7% smaller again; 19: 3 to 6
+    MB/s and 1 to 2% smaller again.
     """
     return _COLD_LEVELS[_checked(level) - 1]
 

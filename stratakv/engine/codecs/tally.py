@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stratakv.engine.codecs.base import Encoded
 
-_IDS = 256
-_Row = dict[int, int]
-# Beside the codec ids 1..255 a row counts plaintext and payload bytes.
-_PLAIN = _IDS
-_CODED = _IDS + 1
+_Row = dict[str, int]
+# Beside the names of strategies a row counts plaintext and payload bytes; no strategy is called so.
+_PLAIN = " plain"
+_CODED = " coded"
 
 
 class _Mine(threading.local):
@@ -24,7 +23,7 @@ class _Mine(threading.local):
 
 
 class Tally:
-    """Counts encodings by codec, and their bytes."""
+    """Counts encodings by strategy, and their bytes."""
 
     def __init__(self) -> None:
         self._mine = _Mine()
@@ -32,22 +31,21 @@ class Tally:
         self._ended: _Row = {_PLAIN: 0, _CODED: 0}
         self._rows: list[tuple[threading.Thread, _Row]] = []
 
-    def count(self, encoded: Encoded) -> None:
-        """Count one encoding."""
+    def count(self, encoded: Encoded, strategy: str) -> None:
+        """Count one encoding by the name of its strategy."""
         row = self._mine.row
         if row is None:
             row = self._begin()
-        codec = encoded.codec
         # The key is there after the first time, so the dict does not change its shape under a reader.
-        if codec in row:
-            row[codec] += 1
+        if strategy in row:
+            row[strategy] += 1
         else:
-            row[codec] = 1
+            row[strategy] = 1
         row[_PLAIN] += encoded.size
         row[_CODED] += len(encoded.payload)
 
-    def totals(self) -> tuple[dict[int, int], int, int]:
-        """Return the times each codec id was used, the plaintext bytes and the payload bytes."""
+    def totals(self) -> tuple[dict[str, int], int, int]:
+        """Return the times each strategy was used, the plaintext bytes and the payload bytes."""
         with self._lock:
             rows = [self._ended, *(row for _, row in self._rows)]
             total: _Row = {}

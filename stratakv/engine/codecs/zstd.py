@@ -22,9 +22,12 @@ from stratakv.types import CompressionStrategy
 HIGHEST_LEVEL = 22
 # A block of 128 KiB takes at least a 3-byte header and one byte.
 _BEST_RATIO = 32768
+# No frame is so much longer than its plaintext; what is would be copied, header and all, before it is refused.
+_WORST_RATIO = 2
+_FEWEST_BYTES = 64
 # Contexts above this level hold tens of MB and their run time dwarfs the making of one.
 _POOLED_LEVEL = 9
-_DICTIONARY_MAGIC = b"\x37\xa4\x30\xec"
+DICTIONARY_MAGIC = b"\x37\xa4\x30\xec"
 
 
 def _header(size: int) -> bytes:
@@ -58,7 +61,7 @@ class ZstdFrames:
     """
 
     def __init__(self, dictionary: bytes | None = None) -> None:
-        if dictionary is not None and not dictionary.startswith(_DICTIONARY_MAGIC):
+        if dictionary is not None and not dictionary.startswith(DICTIONARY_MAGIC):
             raise CorruptionError(f"{len(dictionary)} bytes given as a zstd dictionary do not begin like one")
         self._dictionary = dictionary
         self._prepared: dict[int, zstandard.ZstdCompressionDict | None] = {}
@@ -89,6 +92,8 @@ class ZstdFrames:
         Raises:
             CorruptionError: The payload does not decode to `size` bytes with this dictionary.
         """
+        if len(payload) > _WORST_RATIO * size + _FEWEST_BYTES:
+            raise CorruptionError(f"a zstd payload of {len(payload)} bytes is too long for {size} bytes")
         if size < 2048:
             header = _SHORT_HEADERS[size]
         elif size > _BEST_RATIO * len(payload):
@@ -114,7 +119,10 @@ class ZstdFrames:
         return plaintext
 
     def trim(self, keep_level: int) -> None:
-        """Let go of contexts and tables for other levels than one; they are made again when needed."""
+        """Let go of contexts and tables for other levels than one (0: of all); they are made again when needed."""
+        if not keep_level:
+            self._decompressors.clear()
+            self._prepared.pop(0, None)
         for level in list(self._compressors):
             if level != keep_level:
                 self._compressors.pop(level, None)
@@ -124,7 +132,11 @@ class ZstdFrames:
 
     def ram_bytes(self) -> int:
         """Estimate the bytes of RAM held by the dictionary, its prepared forms and idle contexts."""
-        copies = len(self._dictionary or b"") * (1 + len(self._prepared))
+        return len(self._dictionary or b"") + self.native_bytes()
+
+    def native_bytes(self) -> int:
+        """Estimate what of that is allocated by zstd itself."""
+        copies = len(self._dictionary or b"") * len(self._prepared)
         for level, idle in list(self._compressors.items()):
             copies += sum(context.memory_size() for context in list(idle))
             if self._dictionary is not None:

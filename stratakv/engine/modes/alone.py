@@ -30,15 +30,17 @@ class Alone(Mode):
         return EngineValue(found.value, None, found.extra), found.expires / 1000 if found.expires else None
 
     def put(self, key: str, value: object, options: PutOptions) -> None:
-        tier, pin, ttl, namespace, extra = options
-        self.store.put(key, value, tier=tier, pin=pin, ttl=ttl, namespace=namespace, extra=extra)
+        tier, pin, ttl, namespace, extra, strategy = options
+        self.store.put(key, value, tier=tier, pin=pin, ttl=ttl, namespace=namespace, extra=extra, strategy=strategy)
 
     def delete(self, key: str) -> bool:
         return self.store.delete(key)
 
     def add(self, key: str, value: object, options: PutOptions) -> bool:
-        tier, pin, ttl, namespace, extra = options
-        return self.store.add(key, value, tier=tier, pin=pin, ttl=ttl, namespace=namespace, extra=extra)
+        tier, pin, ttl, namespace, extra, strategy = options
+        return self.store.add(
+            key, value, tier=tier, pin=pin, ttl=ttl, namespace=namespace, extra=extra, strategy=strategy
+        )
 
     def replace(self, key: str, value: object, expected: object, options: PutOptions) -> bool:
         return self.store.replace(key, value, expected, ttl=options.ttl, namespace=options.namespace)

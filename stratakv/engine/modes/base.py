@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratakv.engine.wrapping import MISSING
-from stratakv.types import StorageTier
+from stratakv.types import CompressionStrategy, StorageTier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +24,7 @@ class PutOptions(NamedTuple):
     ttl: float | None = None
     namespace: str | None = None
     extra: bytes | None = None
+    strategy: CompressionStrategy | None = None
 
 
 DEFAULTS = PutOptions()

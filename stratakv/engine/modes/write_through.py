@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stratakv.engine.loss import LOSSY
 from stratakv.engine.modes.base import Mode, PutOptions
 from stratakv.engine.modes.equality import equal
 from stratakv.engine.parts import STRIPES
 from stratakv.engine.records import check_key
 from stratakv.engine.telemetry import ENGINE_READS, ENGINE_WRITES
 from stratakv.engine.wrapping import MISSING, Engine, EngineValue
-from stratakv.errors import CapacityError, SerializationError
+from stratakv.errors import CapacityError, ConfigurationError, SerializationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -70,6 +71,11 @@ class WriteThrough(Mode):
             self._unaccepted += 1  # the engine has it; it is only not cached
 
     def put(self, key: str, value: object, options: PutOptions) -> None:
+        if options.strategy in LOSSY:
+            raise ConfigurationError(
+                f"{options.strategy} loses precision, but wrap.mode is 'write_through', where loss is refused: "
+                f"use 'absorb', or a lossless strategy"
+            )
         stripe = hash(key) % STRIPES
         with self.store.locked(key):
             self._writes[stripe] += 1

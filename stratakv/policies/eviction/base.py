@@ -44,6 +44,9 @@ class EvictionPolicy(ABC):
     def resize(self, key: Hashable, size: int) -> None:
         """A tracked entry was overwritten with a value of another size; counts as a use. Unknown keys are ignored."""
 
+    def reweigh(self, key: Hashable, size: int) -> None:  # noqa: B027 -- optional: many policies need no sizes
+        """A tracked entry takes another size now, without having been used. Unknown keys are ignored."""
+
     @abstractmethod
     def remove(self, key: Hashable) -> None:
         """An entry left for another reason than eviction. Unknown keys are ignored; no ghost is kept of it."""

@@ -1,0 +1,333 @@
+"""`Encoder`: what the store's plaintexts are encoded with, when they are stored and when they are packed.
+
+Owns the stages and their candidates. At store one record stands alone and time counts; in packs records lie side by
+side and size counts. Which candidate wins is measured for each namespace and kind of content (`codecs/contests.py`).
+
+Invariant: what no codec makes shorter is kept raw, so a payload is never longer than its plaintext.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+from stratakv.engine.codecs.base import UNTYPED, Encoded
+from stratakv.engine.codecs.candidates import LZ4, LZMA, ZSTD, name_of
+from stratakv.engine.codecs.columns import ColumnsCodec
+from stratakv.engine.codecs.contests import Candidate, Contests, Timed, shortest
+from stratakv.engine.codecs.levels import fast_level
+from stratakv.engine.codecs.lz4_block import Lz4Codec
+from stratakv.engine.codecs.lzma_raw import LzmaCodec
+from stratakv.engine.codecs.parts import PartsCodec, Span
+from stratakv.engine.codecs.raw import RawCodec
+from stratakv.engine.codecs.registry import codec_of
+from stratakv.engine.codecs.stack import StackCodec
+from stratakv.engine.codecs.tally import Tally
+from stratakv.engine.codecs.zstd import ZstdCodec
+from stratakv.engine.serialization import segments
+from stratakv.engine.serialization.layout import ESCAPE
+from stratakv.errors import CorruptionError
+from stratakv.policies.codec_choice import Budget, CodecChoice
+from stratakv.types import CompressionStrategy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stratakv.engine.codecs.base import Codec
+    from stratakv.engine.dictionaries import DictionaryBook
+
+log = logging.getLogger("stratakv")
+
+AT_STORE, IN_WARM_PACKS, IN_COLD_PACKS = "store", "warm", "cold"
+DICTIONARY, COLUMNS, TOGETHER, APART = range(100, 104)
+"""Candidates that a container of parts does not know: for text, and for arrays of one shape."""
+
+# Shorter plaintexts hold nothing that a codec could find again.
+SHORTEST = 48
+# Of arrays at store time: higher levels take twice the time for a few percent.
+_FAST_TYPED_LEVEL = 1
+# From this level of zstd on the smallest counts, whatever reading it takes.
+_SMALLEST = 17
+# A table of a few rows has no columns worth the name.
+_TABLES_FROM = 1024
+# How many contents pass between two trials of all candidates: of records, and of arrays, which are larger, differ more
+# and are read seldom in cold.
+_EVERY = {AT_STORE: 64, IN_WARM_PACKS: 16, IN_COLD_PACKS: 8}
+_EVERY_ARRAY = {AT_STORE: 64, IN_WARM_PACKS: 8, IN_COLD_PACKS: 1}
+_CODECS = {LZ4: Lz4Codec.id, ZSTD: ZstdCodec.id, DICTIONARY: ZstdCodec.id, COLUMNS: ColumnsCodec.id, LZMA: LzmaCodec.id}
+_NAMES = {DICTIONARY: "zstd with dictionary", COLUMNS: "columns", TOGETHER: "stacked", APART: "each by itself"}
+_ADAPTIVE = CompressionStrategy.ADAPTIVE
+_USES_DICTIONARIES = (_ADAPTIVE, CompressionStrategy.ZSTD, CompressionStrategy.BLOSC)
+
+
+# A value that columns make so much smaller than anything else has no need of company.
+_LEAD = 0.85
+
+ONE_OF_MANY = 10
+"""Who reads a block of many values wants one of them: a KB of it may take so many times less."""
+
+
+class Budgets(NamedTuple):
+    """Microseconds that a KB may take: encoding it at store and in background work, and decoding it from a pack."""
+
+    store: float
+    background: float
+    read: float
+
+
+class _Plan:
+    """What is done with the records of one namespace at store.
+
+    Attributes:
+        strategy: As configured.
+        dictionary: The one that the contest knows.
+        text: The contest for records without arrays.
+        typed: The contests for arrays.
+    """
+
+    __slots__ = ("dictionary", "strategy", "text", "typed")
+
+    def __init__(self, strategy: CompressionStrategy, dictionary: int, contests: Contests, budget: Budget) -> None:
+        self.strategy = strategy
+        self.dictionary = dictionary
+        self.text = contests.named("text", budget, _EVERY[AT_STORE])
+        self.typed = contests
+
+
+class Encoder:
+    """Encodes for one store.
+
+    Args:
+        book: The trained dictionaries.
+        strategy: The configured default; NONE keeps everything raw.
+        level: The configured level, 1 to 9.
+        budgets: What a KB may take.
+        now: Seconds of work of the calling thread (`Clock.busy`).
+
+    Attributes:
+        strategy_of: Returns the strategy configured for a namespace, None for the default.
+        tally: What was encoded at store.
+        unproved: Payloads that did not give their plaintext back, and were not used.
+    """
+
+    def __init__(
+        self,
+        book: DictionaryBook,
+        *,
+        strategy: CompressionStrategy,
+        level: int,
+        budgets: Budgets,
+        now: Callable[[], float],
+    ) -> None:
+        self.strategy_of: Callable[[int], CompressionStrategy | None] = lambda _namespace: None
+        self.tally = Tally()
+        self.unproved = 0
+        self._count = self.tally.count
+        self._book = book
+        self._current = book.current
+        self._strategy = strategy
+        self._now = now
+        self._budgets = budgets
+        self.fast_level = fast_level(level)
+        self._choice = CodecChoice()
+        self._plans: dict[int, _Plan] = {}
+        self._lz4, self._zstd, self._lzma = Lz4Codec(), ZstdCodec(), LzmaCodec()
+        self._columns = ColumnsCodec()
+        self._parts = PartsCodec()
+        self._stack = StackCodec(self._parts)
+
+    # -- one record at store ---------------------------------------------------------------------------------
+
+    def fast(
+        self, plaintext: bytes, namespace: int, asked: CompressionStrategy | None = None, *, counted: bool = True
+    ) -> Encoded:
+        """Encode a new record quickly.
+
+        `asked` is a strategy named by the call, `counted` whether this is the record's first time.
+        """
+        size = len(plaintext)
+        plan = self._plans.get(namespace)
+        if plan is None:
+            plan = self._plan(namespace)
+        strategy = plan.strategy if asked is None else asked
+        codec = dictionary = 0
+        payload, name = plaintext, "none"
+        if size >= SHORTEST and strategy is not CompressionStrategy.NONE:
+            if plaintext[0] == ESCAPE:
+                payload, name = self._fast_typed(plaintext, plan, strategy)
+                codec = PartsCodec.id
+            elif strategy in _USES_DICTIONARIES:
+                method, dictionary, payload = self._fast_text(plaintext, namespace, plan)
+                codec = _CODECS[method]
+                name = "zstd" if codec == ZstdCodec.id else "lz4"
+            else:
+                chosen = codec_of(strategy)
+                codec, name = chosen.id, chosen.strategy.value
+                payload = chosen.encode(plaintext, level=self.fast_level)
+        if len(payload) >= size:
+            codec, dictionary, payload, name = RawCodec.id, 0, plaintext, "none"
+        encoded = Encoded(codec, dictionary, size, payload)
+        if counted:
+            self._count(encoded, name)
+        return encoded
+
+    def _plan(self, namespace: int) -> _Plan:
+        strategy = self.strategy_of(namespace)
+        if strategy is None or self._strategy is CompressionStrategy.NONE:
+            strategy = self._strategy
+        contests = self._contests(namespace, AT_STORE)
+        plan = _Plan(strategy, self._current(namespace), contests, self._budget(AT_STORE, alone=True))
+        self._plans[namespace] = plan
+        return plan
+
+    def _contests(self, namespace: int, stage: str, *, alone: bool = True) -> Contests:
+        """Return the contests for arrays; those of many values in one block are held apart."""
+        budget = self._budget(stage, alone=alone)
+        place = stage if alone else f"{stage}, stacked"
+        return Contests(self._choice, namespace, place, budget, _EVERY_ARRAY[stage], self._now, _name_of)
+
+    def _budget(self, stage: str, *, alone: bool) -> Budget:
+        store, background, read = self._budgets
+        if stage == AT_STORE:
+            return Budget(store)
+        # Warm is for what is read often enough to be read quickly.
+        quick = stage == IN_WARM_PACKS or not alone
+        return Budget(background, read / ONE_OF_MANY if quick else read)
+
+    def _fast_text(self, plaintext: bytes, namespace: int, plan: _Plan) -> tuple[int, int, bytes]:
+        """Return (candidate, dictionary, payload)."""
+        dictionary = self._current(namespace)
+        if dictionary != plan.dictionary:
+            # A new candidate: what was learnt without it says little.
+            self._choice.restart(namespace, AT_STORE)
+            self._plans.pop(namespace, None)
+            plan = self._plan(namespace)
+        level = self.fast_level
+        if dictionary:
+            # Nothing else comes near a trained dictionary, so only its absence is worth a contest.
+            try:
+                return DICTIONARY, dictionary, self._book.encode(dictionary, plaintext, level)
+            except KeyError:
+                pass  # discarded since it was looked up
+        contest = plan.text.contest
+        if contest.left > 0:
+            contest.left -= 1
+            if contest.best == "lz4":
+                return LZ4, 0, self._lz4.encode(plaintext, level=level)
+            return ZSTD, 0, self._zstd.encode(plaintext, level=level)
+        candidates = {
+            LZ4: Candidate(lambda plain: self._lz4.encode(plain, level=level)),
+            ZSTD: Candidate(lambda plain: self._zstd.encode(plain, level=level)),
+        }
+        method, payload = shortest(candidates, memoryview(plaintext), UNTYPED, plan.text)
+        return method, 0, payload
+
+    def _fast_typed(self, plaintext: bytes, plan: _Plan, strategy: CompressionStrategy) -> tuple[bytes, str]:
+        """Return a container of parts and the name of the strategy that most of it got."""
+        only = None if strategy is _ADAPTIVE else strategy
+        made = self._parts.encode_segments(
+            plaintext, segments(plaintext), _FAST_TYPED_LEVEL, contests=plan.typed, only=only
+        )
+        if self._proved(self._parts, made.payload, plaintext):
+            return made.payload, made.strategy.value
+        return plaintext, "none"
+
+    def _proved(self, codec: Codec, payload: bytes, plaintext: bytes) -> bool:
+        """Tell whether a payload gives the plaintext back.
+
+        Codecs for numbers and tables are many and know much of their input. A mistake in one must cost bytes, never a
+        value, so what they make is decoded once before it takes the place of the plaintext.
+        """
+        try:
+            if codec.decode(payload, len(plaintext)) == plaintext:
+                return True
+            failure = "decoded to other bytes"
+        except CorruptionError as damage:
+            failure = str(damage)
+        self.unproved += 1
+        log.error("%s made a payload that does not give %d bytes back: %s", codec, len(plaintext), failure)
+        return False
+
+    # -- many records in a pack ------------------------------------------------------------------------------
+
+    def keeps_raw(self, namespace: int) -> bool:
+        """Tell whether a namespace's values are not to be encoded at all."""
+        plan = self._plans.get(namespace) or self._plan(namespace)
+        return plan.strategy is CompressionStrategy.NONE
+
+    def block(self, plaintexts: Sequence[bytes], *, namespace: int, dictionary: int, level: int, stage: str) -> Encoded:
+        """Encode records side by side in one block. `level` is zstd's; `dictionary` 0 means none.
+
+        A dictionary gains 5 to 40% on blocks up to 256 KB and loses on blocks of 1 MB, which are dictionary enough.
+        """
+        content = plaintexts[0] if len(plaintexts) == 1 else b"".join(plaintexts)
+        if self.keeps_raw(namespace):
+            return Encoded(RawCodec.id, 0, len(content), content)
+        candidates = {ZSTD: Candidate(lambda plain: self._zstd.encode(plain, level=level), self._zstd.decode)}
+        if dictionary in self._book:
+            candidates = {DICTIONARY: Candidate(lambda plain: self._book.encode(dictionary, plain, level))}
+        if level >= _SMALLEST:
+            candidates[LZMA] = Candidate(lambda plain: self._lzma.encode(plain, level=level), self._lzma.decode)
+        alone = len(plaintexts) == 1
+        if len(content) >= _TABLES_FROM:
+            candidates[COLUMNS] = Candidate(
+                lambda _plain: self._columns.encode_many(content, count=len(plaintexts), level=level),
+                self._columns.decode,
+            )
+        timed = self._block_contest(namespace, stage, alone=alone)
+        method, payload = shortest(candidates, memoryview(content), UNTYPED, timed, whole=True)
+        if method == COLUMNS and not self._proved(self._columns, payload, content):
+            method, payload = ZSTD, self._zstd.encode(content, level=level)
+        return _shorter(_CODECS[method], dictionary if method == DICTIONARY else 0, content, payload)
+
+    def prefers_company(self, plaintext: bytes, *, namespace: int, level: int, stage: str) -> bool:
+        """Tell whether a large value shrinks more beside its like than alone, as tables in columns do."""
+        timed = self._block_contest(namespace, stage, alone=True)
+        if timed.settled is None:
+            self.block([plaintext], namespace=namespace, dictionary=0, level=level, stage=stage)
+        return not timed.contest.leads(_NAMES[COLUMNS], _LEAD)
+
+    def _block_contest(self, namespace: int, stage: str, *, alone: bool) -> Timed:
+        kind = "one value" if alone else "values side by side"
+        return self._contests(namespace, stage).named(kind, self._budget(stage, alone=alone), _EVERY[stage])
+
+    def typed(
+        self, plaintexts: Sequence[bytes], layout: Sequence[Span], *, namespace: int, level: int, stage: str
+    ) -> Encoded:
+        """Encode values with arrays of one shape (`stack.shape_of`); `layout` is that of the first, `level` zstd's."""
+        content = plaintexts[0] if len(plaintexts) == 1 else b"".join(plaintexts)
+        if self.keeps_raw(namespace):
+            return Encoded(RawCodec.id, 0, len(content), content)
+        by_itself = self._contests(namespace, stage)
+        if len(plaintexts) == 1:
+            made = self._parts.encode_segments(content, layout, level, contests=by_itself)
+            return self._or_zstd(self._parts, content, made.payload, level)
+        stacked = self._contests(namespace, stage, alone=False)
+        encode = self._stack.encode_many
+        candidates = {
+            TOGETHER: Candidate(lambda _plain: encode(plaintexts, layout, level, stacked).payload),
+            APART: Candidate(lambda _plain: encode(plaintexts, layout, level, by_itself, apart=True).payload),
+        }
+        timed = stacked.named("arrays of one shape", self._budget(stage, alone=True), _EVERY[stage])
+        _, payload = shortest(candidates, memoryview(content), UNTYPED, timed, whole=True)
+        return self._or_zstd(self._stack, content, payload, level)
+
+    def _or_zstd(self, codec: Codec, content: bytes, payload: bytes, level: int) -> Encoded:
+        if self._proved(codec, payload, content):
+            return _shorter(codec.id, 0, content, payload)
+        return _shorter(ZstdCodec.id, 0, content, self._zstd.encode(content, level=level))
+
+    def report(self) -> list[tuple[int, dict[str, object]]]:
+        """Return what was chosen, for which namespace and kind of content, and why."""
+        return self._choice.report()
+
+
+def _name_of(candidate: int) -> str:
+    return _NAMES.get(candidate) or name_of(candidate)
+
+
+def _shorter(codec: int, dictionary: int, plaintext: bytes, payload: bytes) -> Encoded:
+    size = len(plaintext)
+    if len(payload) < size:
+        return Encoded(codec, dictionary, size, payload)
+    return Encoded(RawCodec.id, 0, size, plaintext)

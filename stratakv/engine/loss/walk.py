@@ -1,0 +1,105 @@
+"""`lose`: applies a rule to everything in a value that it speaks of, and keeps exactly whatever would break its bound.
+
+Never changes the caller's objects: containers on the way to a changed part are copied, all else is shared. Only plain
+dicts, lists and tuples are entered.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stratakv.engine.loss.arrays import binarised, may_lose, measured, quantised
+from stratakv.engine.loss.graphs import form_of, pruned
+from stratakv.engine.loss.permission import QUANTIZERS, LossRule
+from stratakv.engine.loss.report import Loss
+from stratakv.types import CompressionStrategy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DEPTH = 32
+"""What nests deeper is left as it is."""
+
+
+def lose(value: object, rule: LossRule, now: float) -> tuple[object, Loss]:
+    """Return the value with what the rule allows taken away, and what that did to it.
+
+    Args:
+        value: Any value; it is not changed.
+        rule: What may be done.
+        now: Wall time in seconds, against which edges are old.
+    """
+    walk = _Walk(rule, now)
+    return walk.enter(value, 0), walk.loss
+
+
+class _Walk:
+    """One pass through one value."""
+
+    def __init__(self, rule: LossRule, now: float) -> None:
+        self._rule = rule
+        self._now = now
+        self.loss = Loss()
+
+    def enter(self, value: object, depth: int) -> object:
+        """Return the value, or a changed copy."""
+        kind = type(value)
+        if kind is np.ndarray:
+            return self._array(value)  # type: ignore[arg-type]  # is an array
+        if depth >= _DEPTH:
+            return value
+        if kind is dict:
+            return self._dict(value, depth + 1)  # type: ignore[arg-type]  # is a dict
+        if kind is list:
+            return self._list(value, depth + 1)  # type: ignore[arg-type]  # is a list
+        if kind is tuple:
+            items = self._items(list(value), depth + 1)  # type: ignore[call-overload]  # is a tuple
+            return value if items is None else tuple(items)
+        return value
+
+    def _dict(self, value: dict[Any, Any], depth: int) -> dict[Any, Any]:
+        changed = {}
+        for key, item in value.items():
+            after = self.enter(item, depth)
+            if after is not item:
+                changed[key] = after
+        return {**value, **changed} if changed else value
+
+    def _list(self, value: list[Any], depth: int) -> list[Any]:
+        rule = self._rule
+        form = form_of(value) if rule.prunes else None
+        if form is not None:
+            kept = pruned(value, form, rule.min_confidence, rule.max_age_seconds, self._now)
+            self.loss.pruned(CompressionStrategy.GRAPH_PRUNE, len(value), len(value) - len(kept))
+            return kept
+        items = self._items(value, depth)
+        return value if items is None else items
+
+    def _items(self, items: list[Any], depth: int) -> list[Any] | None:
+        """Return the items with those changed that had to be; None where none had."""
+        after = [self.enter(item, depth) for item in items]
+        same = all(new is old for new, old in zip(after, items, strict=True))
+        return None if same else after
+
+    def _array(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        rule, strategy = self._rule, self._rule.arrays
+        if strategy is None or not array.size or not may_lose(array):
+            return array
+        if not np.isfinite(array).all():
+            self.loss.keep("not finite")
+            return array
+        changed = _change(strategy)(array)
+        error, cosine = measured(array, changed)
+        limit = rule.max_relative_error
+        if cosine < rule.min_cosine or (limit is not None and error > limit):
+            self.loss.keep("past the bound")
+            return array
+        self.loss.changed_array(strategy, error, cosine)
+        return changed
+
+
+def _change(strategy: CompressionStrategy) -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:
+    bits = QUANTIZERS.get(strategy)
+    return binarised if bits is None else lambda array: quantised(array, bits)

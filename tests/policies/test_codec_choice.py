@@ -1,0 +1,89 @@
+"""The choice of codecs: the smallest within the budget, tried again now and then, and explained."""
+
+from __future__ import annotations
+
+import pytest
+
+from stratakv.policies.codec_choice import TRIALS, Budget, CodecChoice, Contest, Trial
+
+KB = 1024
+US = 1e-6
+
+
+def tried(share: float, us_per_kb: float, read: float = 0.0) -> Trial:
+    return Trial(10 * KB, int(10 * KB * share), 10 * us_per_kb * US, 10 * read * US)
+
+
+def learnt(contest: Contest, times: int, **candidates: Trial) -> Contest:
+    for _ in range(times):
+        contest.learn(candidates)
+    return contest
+
+
+def test_the_smallest_within_the_budget_wins() -> None:
+    contest = learnt(Contest(Budget(50), 8), 4, quick=tried(0.5, 2), small=tried(0.3, 40), tiny=tried(0.1, 400))
+    assert contest.best == "small"
+    assert "tiny" in contest.explain()["why"]
+
+
+def test_of_two_that_are_near_the_quicker_one_wins() -> None:
+    assert learnt(Contest(Budget(50), 8), 4, quick=tried(0.303, 2), small=tried(0.3, 40)).best == "quick"
+    assert learnt(Contest(Budget(50), 8), 4, quick=tried(0.32, 2), small=tried(0.3, 40)).best == "small"
+
+
+def test_reading_has_a_budget_of_its_own() -> None:
+    candidates = {"slow": tried(0.2, 5, read=30), "quick": tried(0.4, 5, read=1)}
+    assert learnt(Contest(Budget(50, 10), 8), 4, **candidates).best == "quick"
+    assert learnt(Contest(Budget(50, 40), 8), 4, **candidates).best == "slow"
+
+
+def test_where_nothing_keeps_to_the_budget_the_quickest_is_taken() -> None:
+    contest = learnt(Contest(Budget(1), 8), 4, a=tried(0.5, 20), b=tried(0.3, 40))
+    assert contest.best == "a"
+    assert "nothing keeps to 1 us" in contest.explain()["why"]
+
+
+def test_the_first_contents_are_all_tried_then_one_in_so_many() -> None:
+    contest = Contest(Budget(50), 10)
+    for _ in range(TRIALS - 1):
+        contest.learn({"a": tried(0.5, 1)})
+        assert contest.left == 0
+    contest.learn({"a": tried(0.5, 1)})
+    assert contest.left == 9
+
+
+def test_a_change_of_the_data_changes_the_choice() -> None:
+    contest = learnt(Contest(Budget(50), 8), 20, a=tried(0.2, 5), b=tried(0.4, 5))
+    assert contest.best == "a"
+    assert learnt(contest, 12, a=tried(0.8, 5), b=tried(0.4, 5)).best == "b"
+
+
+def test_what_is_far_over_the_budget_is_seldom_tried_again() -> None:
+    contest = learnt(Contest(Budget(10), 8), 5, a=tried(0.5, 5), costly=tried(0.1, 500))
+    looked = [contest.affordable("costly") for _ in range(40) if learnt(contest, 1, a=tried(0.5, 5))]
+    assert 1 <= sum(looked) <= 4
+    assert contest.affordable("a")
+    assert contest.affordable("never seen")
+
+
+def test_a_lead_is_told_against_all_others() -> None:
+    contest = learnt(Contest(Budget(50), 8), 4, a=tried(0.2, 5), b=tried(0.3, 5))
+    assert contest.leads("a", 0.7)
+    assert not contest.leads("a", 0.5)
+    assert not contest.leads("b", 1.0)
+
+
+def test_contests_are_kept_by_namespace_kind_and_stage() -> None:
+    choice = CodecChoice()
+    first = choice.contest(1, "text", "store", Budget(5), 4)
+    assert choice.contest(1, "text", "store", Budget(5), 4) is first
+    assert len({id(choice.contest(*place, Budget(5), 4)) for place in ((2, "text", "store"), (1, "f32", "store"))}) == 2
+    first.learn({"a": tried(0.5, 1)})
+    assert [(row[0], row[1]["kind"], row[1]["chosen"]) for row in choice.report()] == [(1, "text", "a")]
+    choice.restart(1, "store")
+    assert choice.report() == []
+
+
+@pytest.mark.parametrize("empty", [Trial(0, 0, 0.0)])
+def test_an_empty_content_breaks_nothing(empty: Trial) -> None:
+    assert learnt(Contest(Budget(5), 4), 4, a=empty, b=empty).best in {"a", "b"}
