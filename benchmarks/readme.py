@@ -1,11 +1,13 @@
-"""Puts the demo's real output into README.md: `python -m benchmarks.readme`.
+"""Puts real output into README.md: `python -m benchmarks.readme` the demo's, `... reduction --data DIR` the reductions.
 
-Runs `stratakv demo` and replaces what stands between the two markers. It measures nothing itself, so it is no benchmark
-that `python -m benchmarks all` would run.
+Runs `stratakv demo`, or the benchmark of reductions (`--result FILE` takes a JSON result of it that is there already),
+and replaces what stands between the two markers. It measures nothing itself, so it is no benchmark that
+`python -m benchmarks all` would run.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import sysconfig
@@ -14,6 +16,8 @@ from pathlib import Path
 README = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN = "<!-- demo output -->"
 END = "<!-- end of demo output -->"
+TABLE_BEGIN = "<!-- reduction table -->"
+TABLE_END = "<!-- end of reduction table -->"
 
 
 def anonymous(text: str) -> str:
@@ -28,11 +32,25 @@ def with_output(readme: str, output: str) -> str:
     Raises:
         ValueError: A marker is missing, or stands there twice.
     """
-    if readme.count(BEGIN) != 1 or readme.count(END) != 1:
-        raise ValueError(f"{README.name} must have each of {BEGIN} and {END} once")
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n```text\n{output.strip()}\n```\n{END}{after}"
+    return _between(readme, BEGIN, END, f"```text\n{output.strip()}\n```")
+
+
+def with_table(readme: str, table: str) -> str:
+    """Return the README with the table of reductions replaced.
+
+    Raises:
+        ValueError: A marker is missing, or stands there twice.
+    """
+    # Markdown wants an empty line between a comment and a table.
+    return _between(readme, TABLE_BEGIN, TABLE_END, f"\n{table.strip()}\n")
+
+
+def _between(readme: str, begin: str, end: str, block: str) -> str:
+    if readme.count(begin) != 1 or readme.count(end) != 1:
+        raise ValueError(f"{README.name} must have each of {begin} and {end} once")
+    before, _, rest = readme.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{block}\n{end}{after}"
 
 
 def refresh(arguments: list[str]) -> int:
@@ -46,5 +64,37 @@ def refresh(arguments: list[str]) -> int:
     return demo.returncode
 
 
+def refresh_table(arguments: list[str]) -> int:
+    """Put the table of reductions into the README; return the benchmark's exit code.
+
+    Args:
+        arguments: The benchmark's own; or `--result FILE`, a JSON result that it printed before.
+    """
+    from benchmarks.reduction.markdown import markdown
+
+    if arguments[:1] == ["--result"] and len(arguments) == 2:
+        text = Path(arguments[1]).read_text(encoding="utf-8")
+    else:
+        with_table(README.read_text(encoding="utf-8"), "")  # lacking markers are found before minutes have passed
+        command = [sys.executable, "-m", "benchmarks.reduction", "--json", *arguments]
+        ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        if ran.returncode:
+            print(f"the benchmark failed with code {ran.returncode}: {README.name} stays as it is", file=sys.stderr)
+            return ran.returncode
+        text = ran.stdout
+    table = markdown(json.loads(text))
+    README.write_text(with_table(README.read_text(encoding="utf-8"), table), encoding="utf-8")
+    return 0
+
+
+def refresh_named(arguments: list[str]) -> int:
+    """Refresh what the arguments name: the reductions, or else the demo's output; return the exit code."""
+    try:
+        return refresh_table(arguments[1:]) if arguments[:1] == ["reduction"] else refresh(arguments)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
 if __name__ == "__main__":
-    sys.exit(refresh(sys.argv[1:]))
+    sys.exit(refresh_named(sys.argv[1:]))
