@@ -22,7 +22,7 @@ def _all_benchmarks() -> dict[str, ModuleType]:
 def main(arguments: list[str]) -> int:
     """Run what the arguments name. Returns 0 when all went well, 2 when the name is unknown."""
     known = _all_benchmarks()
-    if not arguments:
+    if not arguments or arguments[0] in {"-h", "--help"}:
         print("usage: python -m benchmarks NAME|all [arguments; --help tells them]\n")
         for name, module in known.items():
             print(f"  {name:12} {(module.__doc__ or '').splitlines()[0]}")

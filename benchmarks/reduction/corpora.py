@@ -71,7 +71,7 @@ class Directory:
     """The corpora below a directory.
 
     Args:
-        place: A directory with the files, or with a folder `values` that has them.
+        place: A file, a directory with the files, or one with a folder `values` that has them.
 
     Attributes:
         files: What can be read, by name.
@@ -88,9 +88,10 @@ class Directory:
     def __post_init__(self) -> None:
         folder = self.place / "values"
         folder = folder if folder.is_dir() else self.place
-        if not folder.is_dir():
-            raise ConfigurationError(f"{self.place} is no directory")
-        for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        if not folder.exists():
+            raise ConfigurationError(f"{self.place} is no directory and no file")
+        paths = [folder] if folder.is_file() else folder.iterdir()
+        for path in sorted(path for path in paths if path.is_file()):
             try:
                 self.files.append(RecordFile(path))
             except ConfigurationError:
@@ -117,6 +118,10 @@ class Directory:
                     yield shortened(corpus) if quick else corpus
 
 
+SHORTEST_VECTOR = 16
+"""A table of floats with rows of so many numbers is also taken for vectors, one a value."""
+
+
 def read_file(file: RecordFile, skipped: list[str]) -> list[Corpus]:
     """Return the corpora that a file holds; add what must be left out to `skipped`."""
     suffixes = file.path.suffixes
@@ -127,7 +132,15 @@ def read_file(file: RecordFile, skipped: list[str]) -> list[Corpus]:
     arrays = {key.partition(":")[2] or key: np.array(array, order="K") for key, array in file}
     if _is_vectors(arrays):
         return _vectors(file.stem, arrays)
-    return [Corpus(file.stem, "arrays", _composed(file.stem, arrays, skipped))]
+    whole = Corpus(file.stem, "arrays", _composed(file.stem, arrays, skipped))
+    tables = [array for array in arrays.values() if array.ndim == 2 and array.dtype.kind == "f"]
+    rows = {
+        f"{file.stem}:{number}:{row}": vector.copy()
+        for number, table in enumerate(tables)
+        if table.shape[1] >= SHORTEST_VECTOR
+        for row, vector in enumerate(table)
+    }
+    return [whole, Corpus(file.stem + ROWS, "vectors", rows)] if rows else [whole]
 
 
 def _keyed(stem: str, records: list[tuple[str, Any]]) -> dict[str, Any]:

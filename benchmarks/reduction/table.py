@@ -27,8 +27,10 @@ LEGEND_REDUCTION = """\
   payload  packs, their headers and indexes, and dictionaries, against plain, settled: what stratakv saves
   zlib-6 … blosc2   each value compressed alone; xz whole: all values as one file, so none can be read alone
   total    all RAM and disk of the settled store, catalog and fixed costs included, against live"""
+TIMES = ("store", "encode", "hot", "decode", "deserialise", "cold")
 LEGEND_TIMES = """\
-  us       microseconds, the median of single calls: store, retrieve from RAM, retrieve from the settled store
+  us       microseconds, the median of single calls: store, of which encode; retrieve from RAM (hot), of which decode
+           and deserialise; retrieve from the settled store (cold)
   recall   which share of the true ten nearest is found among the vectors that came back
   error    the worst error of a number, as a share of the largest number in its vector
   cosine   the least cosine of a vector with what came back for it
@@ -87,7 +89,7 @@ def _times(row: Row) -> list[str]:
     took, accuracy = row["microseconds"], row["accuracy"] or {}
     return [
         title(row),
-        *(_fixed(took[name], 1) for name in ("store", "hot", "cold")),
+        *(_fixed(took[name], 1) for name in TIMES),
         _fixed(accuracy.get("recall_at_10"), 4),
         _fixed(accuracy.get("worst_relative_error"), 4),
         _fixed(accuracy.get("least_cosine"), 4),
@@ -103,7 +105,7 @@ _SECTIONS: tuple[tuple[str, tuple[str, ...], Callable[[Row], list[str]], str], .
     ("Reduction in percent", ("corpus", "in RAM", "payload", *PEERS, "total"), _reductions, LEGEND_REDUCTION),
     (
         "Times and exactness",
-        ("corpus", "store us", "hot us", "cold us", "recall", "error", "cosine", "edges", "changed", "same"),
+        ("corpus", *(f"{name} us" for name in TIMES), "recall", "error", "cosine", "edges", "changed", "same"),
         _times,
         LEGEND_TIMES,
     ),
@@ -113,9 +115,8 @@ _SECTIONS: tuple[tuple[str, tuple[str, ...], Callable[[Row], list[str]], str], .
 def report(result: dict[str, Any]) -> list[str]:
     """Return the whole report as lines."""
     rows = result["corpora"]
-    lines = [
-        f"{len(rows)} corpora at level {result['level']}, each in a store of its own; revision {result['revision']}"
-    ]
+    what = "1 corpus" if len(rows) == 1 else f"{len(rows)} corpora"
+    lines = [f"{what} at level {result['level']}, each in a store of its own; revision {result['revision']}"]
     if result["quick"]:
         lines.append("only the beginning of each: so little that a store's fixed costs decide the total")
     for heading, headers, cells, legend in _SECTIONS:

@@ -38,8 +38,9 @@ class CompressionConfig(Section):
     enabled: bool = setting(True, "False keeps every value as it is serialised")
     default_strategy: str = setting(
         "adaptive",
-        "Codec of new values where nothing else is asked; 'adaptive' leaves the choice to the engine. 'none' holds in "
-        "every tier, the others in RAM: background work chooses by measurement. Those that lose precision need lossy",
+        "Codec of new values where nothing else is asked; 'adaptive' leaves the choice to the engine. On disk values "
+        "are encoded anew by what is measured to suit them, but for 'none', which holds everywhere. Strategies that "
+        "lose precision need lossy: true",
         choices=STRATEGIES,
     )
     compression_level: int | None = setting(
@@ -48,20 +49,24 @@ class CompressionConfig(Section):
         limits=Limits(low=1, high=9),
         from_level=True,
     )
-    lossy: bool = setting(False, "True allows strategies that lose precision, within a measured bound")
+    lossy: bool = setting(
+        False,
+        "True allows loss within a measured bound: 'adaptive' then quantises arrays of floats to quantization_bits, "
+        "and prunes graphs where min_confidence or max_edge_age_days is set. With False a call may still ask for loss",
+    )
     quantization_bits: int = setting(
         8, "Bits of a quantised number, where 'adaptive' may lose precision", choices=(4, 8)
     )
     max_relative_error: float | None = setting(
         None,
-        "Greatest difference that loss may make to a number, as a share of the greatest magnitude in its row; "
+        "Greatest difference that quantising may make to a number, as a share of the greatest magnitude in its row; "
         "past it the array is kept exactly; none = no such bound",
         limits=POSITIVE,
     )
     min_cosine: float | None = setting(
         None,
-        "Least cosine between a row and what loss leaves of it; past it the array is kept exactly; none = 0.999 for "
-        "8 bits, 0.95 for 4, 0.5 for signs",
+        "Least cosine between a row and what quantising leaves of it; below it the array is kept exactly; none = 0.999 "
+        "for quantize_int8, 0.95 for quantize_int4, 0.5 for binarize",
         limits=COSINE,
     )
     min_confidence: float | None = setting(
@@ -72,19 +77,20 @@ class CompressionConfig(Section):
     )
     store_budget_us_per_kb: float = setting(
         25.0,
-        "Microseconds that encoding a KB may take when it is stored: 'adaptive' takes the smallest within",
+        "Microseconds that encoding a KB, or a smaller value, may take when it is stored: 'adaptive' takes the "
+        "smallest result within, and the quickest codec where none keeps to it",
         limits=POSITIVE,
     )
     background_budget_us_per_kb: float | None = setting(
         None,
-        "The same when background work packs it; none = from the optimisation level",
+        "Microseconds that encoding a KB may take when background work packs it; none = from the optimisation level",
         limits=POSITIVE,
         from_level=True,
     )
     read_budget_us_per_kb: float | None = setting(
         None,
-        "Microseconds that decoding a KB from a pack may take, a tenth of it in blocks of many values; none = from the "
-        "optimisation level",
+        "Microseconds that decoding a KB from a cold pack may take; a tenth of it in warm, and in blocks of many "
+        "values, which are decoded whole for one of them; none = from the optimisation level",
         limits=POSITIVE,
         from_level=True,
     )

@@ -66,8 +66,9 @@ errors.
 
 These decide every setting whose default is *level*.
 
-| level | compression_level | hot_capacity_mb | migration_interval_seconds | prune_after_days |
-|---|---|---|---|---|
+| level | compression_level | background_budget_us_per_kb | read_budget_us_per_kb | hot_capacity_mb | \
+migration_interval_seconds | prune_after_days |
+|---|---|---|---|---|---|---|
 {levels}
 """
 
@@ -106,7 +107,8 @@ def _in_force(config: OptimizationConfig, leaf: Leaf, section: Section) -> objec
 def reference_page() -> str:
     """Return the reference of all settings as Markdown."""
     levels = "\n".join(
-        f"| {name} | {level.compression_level} | {level.hot_capacity_mb:g} "
+        f"| {name} | {level.compression_level} | {level.background_budget_us_per_kb:g} "
+        f"| {level.read_budget_us_per_kb:g} | {level.hot_capacity_mb:g} "
         f"| {level.migration_interval_seconds:g} | {level.prune_after_days:g} |"
         for name, level in LEVELS.items()
     )

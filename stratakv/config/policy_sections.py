@@ -94,13 +94,14 @@ class NamespaceConfig(Section):
         None, "Codec for its values; none = compression.default_strategy", choices=STRATEGIES
     )
     lossy: bool | None = setting(
-        None, "True allows strategies that lose precision, within a measured bound; none = compression.lossy"
+        None,
+        "True allows loss (see compression.lossy), False forbids it, also to calls; none = compression.lossy",
     )
     max_relative_error: float | None = setting(
-        None, "Bound on the loss in arrays; none = compression.max_relative_error", limits=POSITIVE
+        None, "Greatest relative error of a quantised number; none = compression.max_relative_error", limits=POSITIVE
     )
     min_cosine: float | None = setting(
-        None, "Bound on the loss in arrays; none = compression.min_cosine", limits=COSINE
+        None, "Least cosine of a quantised row; none = compression.min_cosine", limits=COSINE
     )
     min_confidence: float | None = setting(
         None, "Edges of graphs with a smaller weight go; none = compression.min_confidence"
@@ -123,6 +124,8 @@ class NamespaceConfig(Section):
     def contradictions(self) -> Iterator[tuple[str, str]]:
         if self.strategy in LOSSY_STRATEGIES and self.lossy is False:
             yield "strategy", f"is {self.strategy!r}, which loses precision, but lossy is false: set lossy to true"
+        if self.strategy == "graph_prune" and self.min_confidence is None and self.max_edge_age_days is None:
+            yield "strategy", "is 'graph_prune', which removes nothing here: set min_confidence or max_edge_age_days"
         if self.prune_after_days is not None and not self.prunable:
             yield (
                 "prune_after_days",

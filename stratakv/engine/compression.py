@@ -48,6 +48,10 @@ _DEFAULT_LEVEL = 6
 _BUDGETS = Budgets(store=25.0, background=800.0, read=100.0)
 # ADAPTIVE takes a slower codec where it is at least this much shorter than a quicker one.
 _MUST_REACH = 0.97
+# The parts of a value with short arrays cost more than their codecs gain; one stream of deflate has no parts.
+_SHORT_ARRAYS = 1024
+# LZMA gains some percent on long texts, and takes a millisecond for 10 KB of them.
+_LONG_TEXT = 16 * 1024
 # A plaintext shorter than this has no table worth looking for.
 _TABLES_FROM = 1024
 
@@ -149,7 +153,7 @@ class CompressionEngine:
         self._book = dictionaries if dictionaries is not None else DictionaryBook(dictionary_bytes=0)
         self._level = warm_level(level)
         self._default = available(strategy) if enabled else CompressionStrategy.NONE
-        self._permissions = Permissions(config if enabled else None)
+        self._permissions = Permissions(config, enabled=enabled)
         self.losses = Losses()
         self._parts = PartsCodec()
         self.encoder = Encoder(
@@ -262,6 +266,8 @@ class CompressionEngine:
                 plaintext, segments(plaintext), self._level, only=None if adaptive else strategy
             )
             codec, payload, name = PartsCodec.id, made.payload, made.strategy
+            if adaptive and len(plaintext) < _SHORT_ARRAYS:
+                codec, payload, name = self._shorter(plaintext, [CompressionStrategy.ZLIB], (codec, payload, name))
         elif adaptive:
             codec, payload, name = self._adaptive(plaintext)
         else:
@@ -276,14 +282,20 @@ class CompressionEngine:
         kinds = [CompressionStrategy.LZ4, CompressionStrategy.ZSTD]
         if len(plaintext) >= _TABLES_FROM:
             kinds.append(CompressionStrategy.COLUMNS)
-        best = codec_of(CompressionStrategy.NONE)
-        shortest = plaintext
+        if len(plaintext) >= _LONG_TEXT:
+            kinds.append(CompressionStrategy.LZMA)
+        return self._shorter(plaintext, kinds, (RawCodec.id, plaintext, CompressionStrategy.NONE))
+
+    def _shorter(
+        self, plaintext: bytes, kinds: list[CompressionStrategy], found: tuple[int, bytes, CompressionStrategy]
+    ) -> tuple[int, bytes, CompressionStrategy]:
+        """Try further strategies; each must be clearly shorter than what was found before it."""
         for kind in kinds:
             codec = codec_of(kind)
             payload = codec.encode(plaintext, level=self._level)
-            if len(payload) <= _MUST_REACH * len(shortest):
-                best, shortest = codec, payload
-        return best.id, shortest, best.strategy
+            if len(payload) <= _MUST_REACH * len(found[1]):
+                found = codec.id, payload, codec.strategy
+        return found
 
 
 def available(strategy: object) -> CompressionStrategy:
@@ -294,9 +306,10 @@ def available(strategy: object) -> CompressionStrategy:
     """
     if not isinstance(strategy, CompressionStrategy):
         names = ", ".join(known.name for known in CompressionStrategy)
-        raise ConfigurationError(f"a strategy is a CompressionStrategy, one of {names}; not {strategy!r:.60}")
+        meant = next((f": write CompressionStrategy.{k.name}" for k in CompressionStrategy if k.value == strategy), "")
+        raise ConfigurationError(f"a strategy is a CompressionStrategy, one of {names}; not {strategy!r:.60}{meant}")
     if strategy is CompressionStrategy.BLOSC and not blosc2_installed():
-        raise ConfigurationError("BLOSC compression needs the library blosc2: pip install stratakv[arrays]")
+        raise ConfigurationError("BLOSC compression needs the library blosc2: pip install 'stratakv[arrays]'")
     if strategy is CompressionStrategy.NUMERIC and not pcodec_installed():
-        raise ConfigurationError("NUMERIC compression needs the library pcodec: pip install stratakv[arrays]")
+        raise ConfigurationError("NUMERIC compression needs the library pcodec: pip install 'stratakv[arrays]'")
     return strategy

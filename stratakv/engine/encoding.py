@@ -20,10 +20,11 @@ from stratakv.engine.codecs.lz4_block import Lz4Codec
 from stratakv.engine.codecs.lzma_raw import LzmaCodec
 from stratakv.engine.codecs.parts import PartsCodec, Span
 from stratakv.engine.codecs.raw import RawCodec
-from stratakv.engine.codecs.registry import codec_of
+from stratakv.engine.codecs.registry import TYPED_ONLY, codec_of
 from stratakv.engine.codecs.stack import StackCodec
 from stratakv.engine.codecs.tally import Tally
 from stratakv.engine.codecs.zstd import ZstdCodec
+from stratakv.engine.loss import LOSSY
 from stratakv.engine.serialization import segments
 from stratakv.engine.serialization.layout import ESCAPE
 from stratakv.errors import CorruptionError
@@ -57,7 +58,7 @@ _EVERY_ARRAY = {AT_STORE: 64, IN_WARM_PACKS: 8, IN_COLD_PACKS: 1}
 _CODECS = {LZ4: Lz4Codec.id, ZSTD: ZstdCodec.id, DICTIONARY: ZstdCodec.id, COLUMNS: ColumnsCodec.id, LZMA: LzmaCodec.id}
 _NAMES = {DICTIONARY: "zstd with dictionary", COLUMNS: "columns", TOGETHER: "stacked", APART: "each by itself"}
 _ADAPTIVE = CompressionStrategy.ADAPTIVE
-_USES_DICTIONARIES = (_ADAPTIVE, CompressionStrategy.ZSTD, CompressionStrategy.BLOSC)
+_USES_DICTIONARIES = frozenset({_ADAPTIVE, CompressionStrategy.ZSTD}) | TYPED_ONLY
 
 
 # A value that columns make so much smaller than anything else has no need of company.
@@ -106,6 +107,7 @@ class Encoder:
 
     Attributes:
         strategy_of: Returns the strategy configured for a namespace, None for the default.
+        may_lose: Tells whether a namespace's values may lose precision.
         tally: What was encoded at store.
         unproved: Payloads that did not give their plaintext back, and were not used.
     """
@@ -120,6 +122,7 @@ class Encoder:
         now: Callable[[], float],
     ) -> None:
         self.strategy_of: Callable[[int], CompressionStrategy | None] = lambda _namespace: None
+        self.may_lose: Callable[[int], bool] = lambda _namespace: False
         self.tally = Tally()
         self.unproved = 0
         self._count = self.tally.count
@@ -149,7 +152,7 @@ class Encoder:
         plan = self._plans.get(namespace)
         if plan is None:
             plan = self._plan(namespace)
-        strategy = plan.strategy if asked is None else asked
+        strategy = plan.strategy if asked is None else _lossless(asked)
         codec = dictionary = 0
         payload, name = plaintext, "none"
         if size >= SHORTEST and strategy is not CompressionStrategy.NONE:
@@ -157,7 +160,7 @@ class Encoder:
                 payload, name = self._fast_typed(plaintext, plan, strategy)
                 codec = PartsCodec.id
             elif strategy in _USES_DICTIONARIES:
-                method, dictionary, payload = self._fast_text(plaintext, namespace, plan)
+                method, dictionary, payload = self._fast_text(plaintext, namespace, plan, strategy)
                 codec = _CODECS[method]
                 name = "zstd" if codec == ZstdCodec.id else "lz4"
             else:
@@ -176,7 +179,8 @@ class Encoder:
         if strategy is None or self._strategy is CompressionStrategy.NONE:
             strategy = self._strategy
         contests = self._contests(namespace, AT_STORE)
-        plan = _Plan(strategy, self._current(namespace), contests, self._budget(AT_STORE, alone=True))
+        budget = self._budget(AT_STORE, alone=True)
+        plan = _Plan(_lossless(strategy), self._current(namespace), contests, budget)
         self._plans[namespace] = plan
         return plan
 
@@ -184,7 +188,8 @@ class Encoder:
         """Return the contests for arrays; those of many values in one block are held apart."""
         budget = self._budget(stage, alone=alone)
         place = stage if alone else f"{stage}, stacked"
-        return Contests(self._choice, namespace, place, budget, _EVERY_ARRAY[stage], self._now, _name_of)
+        every, looks = _EVERY_ARRAY[stage], self.may_lose(namespace)
+        return Contests(self._choice, namespace, place, budget, every, self._now, _name_of, looks=looks)
 
     def _budget(self, stage: str, *, alone: bool) -> Budget:
         store, background, read = self._budgets
@@ -194,7 +199,9 @@ class Encoder:
         quick = stage == IN_WARM_PACKS or not alone
         return Budget(background, read / ONE_OF_MANY if quick else read)
 
-    def _fast_text(self, plaintext: bytes, namespace: int, plan: _Plan) -> tuple[int, int, bytes]:
+    def _fast_text(
+        self, plaintext: bytes, namespace: int, plan: _Plan, strategy: CompressionStrategy
+    ) -> tuple[int, int, bytes]:
         """Return (candidate, dictionary, payload)."""
         dictionary = self._current(namespace)
         if dictionary != plan.dictionary:
@@ -209,6 +216,8 @@ class Encoder:
                 return DICTIONARY, dictionary, self._book.encode(dictionary, plaintext, level)
             except KeyError:
                 pass  # discarded since it was looked up
+        if strategy is CompressionStrategy.ZSTD:
+            return ZSTD, 0, self._zstd.encode(plaintext, level=level)
         contest = plan.text.contest
         if contest.left > 0:
             contest.left -= 1
@@ -320,6 +329,11 @@ class Encoder:
     def report(self) -> list[tuple[int, dict[str, object]]]:
         """Return what was chosen, for which namespace and kind of content, and why."""
         return self._choice.report()
+
+
+def _lossless(strategy: CompressionStrategy) -> CompressionStrategy:
+    """Return what encodes values where a strategy that loses has done its part: regular numbers are recognised."""
+    return _ADAPTIVE if strategy in LOSSY else strategy
 
 
 def _name_of(candidate: int) -> str:

@@ -92,6 +92,11 @@ class Labels:
         named = self._namespaces.rule(self._names[number]).strategy
         return None if named is None else CompressionStrategy(named)
 
+    def may_lose(self, number: int) -> bool:
+        """Tell whether a namespace's values may lose precision."""
+        lossy = self._namespaces.rule(self._names[number]).lossy
+        return self._lossy if lossy is None else lossy
+
     def _wanted_salt(self, name: str) -> bytes:
         if self._namespaces.rule(name).dedup_scope == "namespace":
             return b"namespace\0" + name.encode() + b"\0"

@@ -122,6 +122,16 @@ class MappingFace(MutableMapping[str, Any]):
     def __setitem__(self, key: str, value: Any) -> None:
         self._working().put(key, value, DEFAULTS)
 
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """Return the key's value; where there is none `default` is stored, and returned as it comes back."""
+        mode = self._working()
+        with mode.locked(key):
+            value = mode.get(key, MISSING)
+            if value is not MISSING:
+                return value
+            mode.put(key, default, DEFAULTS)
+            return mode.get(key, default)
+
     def __delitem__(self, key: str) -> None:
         if not self._working().delete(key):
             raise KeyError(key)

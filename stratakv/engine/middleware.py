@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from stratakv.config import OptimizationConfig, load_config
+from stratakv.engine.compression import available
 from stratakv.engine.dedup import DeduplicationEngine
 from stratakv.engine.mapping_face import MappingFace
 from stratakv.engine.modes.base import Mode, PutOptions
@@ -124,6 +125,8 @@ class OptimizationMiddleware(MappingFace):
             CapacityError: No room; nothing was stored.
             ConfigurationError: A bad key or argument.
         """
+        if strategy is not None:
+            available(strategy)
         self._working().put(key, data, PutOptions(tier, pin, ttl, namespace, None, strategy))
         return True
 

@@ -143,7 +143,7 @@ def _assemble(
             for number, name, salt in catalog.rows("SELECT id, name, salt FROM namespaces ORDER BY id")
         ]
         labels = Labels(Namespaces(config.namespaces), known, _not_open_yet, lossy=config.compression.lossy)
-        compression.encoder.strategy_of = labels.strategy
+        compression.encoder.strategy_of, compression.encoder.may_lose = labels.strategy, labels.may_lose
         capacity = config.effective_hot_capacity_bytes
         parts = Parts(
             config=config,

@@ -182,7 +182,7 @@ class Shelf:
         return CorruptionError(f"pack {self._describe(row)} is missing")
 
     def _keep_block(self, key: tuple[int, int], content: bytes) -> None:
-        if len(content) > BLOCK_CACHE_BYTES // 2:
+        if len(content) > BLOCK_CACHE_BYTES:
             return
         with self._lock:
             if key not in self._blocks:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.engine.committing import Change, Committer
-from stratakv.engine.compression import available
 from stratakv.engine.contents import Content, Contents
 from stratakv.engine.parts import STRIPES, Parts
 from stratakv.engine.reading import Reader, State
@@ -111,8 +110,6 @@ class Writer:
         expires, written = self._times(label, ttl)
         if tier not in TIER_NUMBERS:
             raise ConfigurationError(f"tier is a StorageTier (HOT, WARM or COLD), not {tier!r}")
-        if strategy is not None:
-            available(strategy)
         need_payload = pin and tier is StorageTier.HOT
         content = self.contents.prepare(value, label, need_payload=need_payload, strategy=strategy)
         try:

@@ -55,6 +55,7 @@ class Score:
 
     Attributes:
         plain: Bytes in.
+        kb: The same in KB, a content of less counting as one: a call has its price, however little it is given.
         coded: Bytes out.
         seconds: Time that encoding took.
         read_seconds: Time that decoding took; 0 where it was not measured.
@@ -62,6 +63,7 @@ class Score:
     """
 
     plain: float = 0.0
+    kb: float = 0.0
     coded: float = 0.0
     seconds: float = 0.0
     read_seconds: float = 0.0
@@ -70,6 +72,7 @@ class Score:
     def add(self, trial: Trial) -> None:
         """Take in one trial."""
         self.plain = FORGET * self.plain + trial.plain
+        self.kb = FORGET * self.kb + max(1.0, trial.plain / KB)
         self.coded = FORGET * self.coded + trial.coded
         self.seconds = FORGET * self.seconds + trial.seconds
         self.read_seconds = FORGET * self.read_seconds + trial.read_seconds
@@ -82,13 +85,13 @@ class Score:
 
     @property
     def cost(self) -> float:
-        """Microseconds of encoding for a KB."""
-        return self.seconds * US / self.plain * KB if self.plain else 0.0
+        """Microseconds of encoding for a KB, or for a smaller content."""
+        return self.seconds * US / self.kb if self.kb else 0.0
 
     @property
     def read_cost(self) -> float:
-        """Microseconds of decoding for a KB."""
-        return self.read_seconds * US / self.plain * KB if self.plain else 0.0
+        """Microseconds of decoding for a KB, or for a smaller content."""
+        return self.read_seconds * US / self.kb if self.kb else 0.0
 
 
 class Contest:
@@ -161,7 +164,7 @@ class Contest:
             name: {
                 "share": round(score.share, 4),
                 "us_per_kb": round(score.cost, 2),
-                "read_us_per_kb": round(score.read_cost, 2),
+                "read_us_per_kb": round(score.read_cost, 2) if score.read_seconds else None,
                 "trials": score.trials,
             }
             for name, score in sorted(self._scores.items())

@@ -229,4 +229,4 @@ except ConfigurationError as error:
 def test_without_blosc2_arrays_still_shrink_and_blosc_names_what_to_install() -> None:
     run = subprocess.run([sys.executable, "-c", WITHOUT_BLOSC2], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    assert "pip install stratakv[arrays]" in run.stdout
+    assert "pip install 'stratakv[arrays]'" in run.stdout

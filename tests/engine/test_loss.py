@@ -15,7 +15,7 @@ from stratakv.config import NamespaceConfig, OptimizationConfig
 from stratakv.engine.compression import CompressionEngine
 from stratakv.engine.loss import LossRule, Permissions, lose
 from stratakv.engine.loss.arrays import binarised, measured, quantised
-from stratakv.errors import SerializationError
+from stratakv.errors import ConfigurationError, SerializationError
 from stratakv.types import CompressionStrategy
 
 INT8, INT4 = CompressionStrategy.QUANTIZE_INT8, CompressionStrategy.QUANTIZE_INT4
@@ -220,9 +220,20 @@ def test_a_namespace_outranks_the_section_and_a_call_both() -> None:
     found = given_.rule(NamespaceConfig(strategy="quantize_int4", min_cosine=0.8))
     assert found is not None
     assert (found.arrays, found.min_cosine, found.max_relative_error) == (INT4, 0.8, 0.2)
-    asked = permissions().rule(NamespaceConfig(lossy=False), SIGNS)
+    asked = permissions().rule(NamespaceConfig(), SIGNS)
     assert asked is not None
     assert asked.arrays is SIGNS
+    with pytest.raises(ConfigurationError, match="lossy: false"):
+        permissions(lossy=True).rule(NamespaceConfig(lossy=False), SIGNS)
+
+
+def test_without_compression_nothing_is_lost() -> None:
+    for settings_ in ({"enable_compression": False}, {"compression": {"enabled": False, "lossy": True}}):
+        engine = CompressionEngine(OptimizationConfig(**settings_))
+        for strategy in (None, INT8):
+            back = engine.decompress(engine.compress(vectors(), strategy)).data
+            assert isinstance(back, np.ndarray)
+            assert back.tobytes() == vectors().tobytes()
 
 
 def test_pruning_needs_a_limit() -> None:

@@ -84,6 +84,13 @@ def test_contests_are_kept_by_namespace_kind_and_stage() -> None:
     assert choice.report() == []
 
 
+def test_a_small_content_has_the_budget_of_a_whole_kb() -> None:
+    small = Trial(100, 50, 10 * US)
+    contest = Contest(Budget(25), 4)
+    contest.learn({"a": small, "b": Trial(100, 30, 20 * US)})
+    assert contest.best == "b"
+
+
 @pytest.mark.parametrize("empty", [Trial(0, 0, 0.0)])
 def test_an_empty_content_breaks_nothing(empty: Trial) -> None:
     assert learnt(Contest(Budget(5), 4), 4, a=empty, b=empty).best in {"a", "b"}

@@ -65,7 +65,7 @@ def _load() -> ModuleType:
     """
     blosc2 = _find()
     if blosc2 is None:
-        raise ConfigurationError("BLOSC compression needs the library blosc2: pip install stratakv[arrays]")
+        raise ConfigurationError("BLOSC compression needs the library blosc2: pip install 'stratakv[arrays]'")
     return blosc2
 
 

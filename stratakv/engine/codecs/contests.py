@@ -43,6 +43,7 @@ class Contests:
         stage: When the contents are encoded.
         budget: What a KB of an array may cost.
         every: Arrays between two trials.
+        looks: Whether every array is looked at for a special form, though a general method is settled.
         now: Seconds of work of the calling thread (`Clock.busy`).
         name_of: What statistics call a candidate.
     """
@@ -56,12 +57,15 @@ class Contests:
         every: int,
         now: Callable[[], float],
         name_of: Callable[[int], str],
+        *,
+        looks: bool = False,
     ) -> None:
         self._choice = choice
         self._namespace = namespace
         self._stage = stage
         self._budget = budget
         self._every = every
+        self.looks = looks
         self._now = now
         self._name_of = name_of
 

@@ -13,9 +13,10 @@ from stratakv.types import CompressionStrategy
 
 # Deflate codes at most 258 bytes in two bits.
 _BEST_RATIO = 1032
-# No stream is so much longer than its plaintext; zlib keeps a copy of what it did not decode.
-_WORST_RATIO = 2
-_FEWEST_BYTES = 64
+# A stream is longer than its plaintext by 1/4096 and some bytes at most (deflateBound). zlib keeps a copy of what it
+# did not decode.
+_EXCESS_SHIFT = 7
+_EXCESS = 64
 
 
 class ZlibCodec(Codec):
@@ -28,7 +29,7 @@ class ZlibCodec(Codec):
         return zlib.compress(plaintext, min(level, 9), wbits=-zlib.MAX_WBITS)
 
     def decode(self, payload: Buffer, size: int) -> bytes:
-        if size > _BEST_RATIO * len(payload) or len(payload) > _WORST_RATIO * size + _FEWEST_BYTES:
+        if size > _BEST_RATIO * len(payload) or len(payload) > size + (size >> _EXCESS_SHIFT) + _EXCESS:
             raise CorruptionError(f"a zlib payload of {len(payload)} bytes cannot hold {size} bytes")
         stream = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
         try:

@@ -21,9 +21,10 @@ _LARGEST_WINDOW = 8 << 20
 _SMALLEST_WINDOW = 4096
 # A match of 273 bytes takes 14 binary decisions of at least 0.022 bits each: 7,090 bytes a byte.
 _BEST_RATIO = 8192
-# No stream is so much longer than its plaintext; the decoder keeps a copy of what it did not decode.
-_WORST_RATIO = 2
-_FEWEST_BYTES = 64
+# A stream is longer than its plaintext by 3 bytes for 64 KiB and an end mark at most. The decoder keeps a copy of what
+# it did not decode.
+_EXCESS_SHIFT = 7
+_EXCESS = 64
 # lc, lp and pb by element width: positions count modulo the width, and its literals are not guessed from the
 # byte before, which is of another rank.
 _SHAPES = {2: (0, 1, 1), 4: (0, 2, 2), 8: (0, 3, 3)}
@@ -70,7 +71,7 @@ def lzma_decode(stream: Buffer, size: int) -> bytes:
     Raises:
         CorruptionError: The stream does not decode to `size` bytes.
     """
-    if size > _BEST_RATIO * len(stream) or len(stream) > _WORST_RATIO * size + _FEWEST_BYTES:
+    if size > _BEST_RATIO * len(stream) or len(stream) > size + (size >> _EXCESS_SHIFT) + _EXCESS:
         raise CorruptionError(f"an LZMA stream of {len(stream)} bytes cannot hold {size} bytes")
     chain = {"id": lzma.FILTER_LZMA2, "dict_size": _window(size)}
     decompressor = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[chain])

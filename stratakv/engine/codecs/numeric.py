@@ -68,7 +68,7 @@ def _load() -> ModuleType:
     """
     pcodec = _find()
     if pcodec is None:
-        raise ConfigurationError("NUMERIC compression needs the library pcodec: pip install stratakv[arrays]")
+        raise ConfigurationError("NUMERIC compression needs the library pcodec: pip install 'stratakv[arrays]'")
     return pcodec
 
 

@@ -159,7 +159,8 @@ class PartsCodec(Codec):
         if only is not None:
             names = methods.of(only, plain, elements)
         else:
-            form, names = methods.fitting(plain, elements, level, None if contest is None else contest.settled)
+            settled = None if contest is None or contests is None or contests.looks else contest.settled
+            form, names = methods.fitting(plain, elements, level, settled)
             if form and contests is not None:
                 contest = contests.of(elements, form)
         name, payload = shortest(
@@ -209,8 +210,10 @@ def _table(view: memoryview, size: int) -> tuple[int, int, int]:
         _, _, length, coded, at = _row(view, at)
         plain += length
         stored += coded
-        # Only an empty plaintext has a part of nothing; so there are no more parts than bytes.
-        if plain > size or stored > len(view) or not length < size + (count == 1) or (not length and size):
+        if not length and size:
+            # So there are no more parts than bytes.
+            raise CorruptionError(f"damaged container of {len(view)} bytes: a part of nothing")
+        if plain > size or stored > len(view):
             break
     if plain != size or at + stored != len(view):
         raise CorruptionError(
@@ -226,8 +229,9 @@ def _row(view: memoryview, at: int) -> tuple[int, int, int, int, int]:
         raise CorruptionError(f"damaged container of {len(view)} bytes: unknown method of a part")
     method, itemsize, coded = view[at], 1, length
     at += 1
-    if method == PLANES:
-        itemsize, at = read_varint(view, at)
+    if method == PLANES and at < len(view):
+        itemsize = view[at]
+        at += 1
     if method != RAW:
         coded, at = read_varint(view, at)
     if not 1 <= itemsize <= 255:

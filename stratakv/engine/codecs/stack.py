@@ -13,7 +13,10 @@ Invariant: the lengths must add up to the size known from outside before anythin
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from stratakv.engine.codecs.base import UNTYPED, Buffer, Codec, Elements
 from stratakv.engine.codecs.parts import Parts, PartsCodec, Span
@@ -92,15 +95,10 @@ class StackCodec(Codec):
 
     def decode(self, payload: Buffer, size: int) -> bytes:
         view = memoryview(payload)
-        before, lengths, at = _head(view, size)
-        stacked = memoryview(self._parts.decode(view[at:], size))
-        count = len(before)
-        columns: list[list[memoryview]] = [_cut(stacked, before)]
-        start = sum(before)
-        for length in lengths:
-            columns.append(_cut(stacked[start:], [length] * count))
-            start += length * count
-        return b"".join(piece for value in zip(*columns, strict=True) for piece in value)
+        count, before, lengths, at = _head(view, size)
+        if len(before) < count or count == 1:
+            return _side_by_side(self._parts.decode(view[at:], size), count, [*before, *lengths])
+        return _one_by_one(self._parts.decode(view[at:], size), before, lengths)
 
 
 def _stacked(elements: Elements, length: int) -> Elements:
@@ -109,8 +107,12 @@ def _stacked(elements: Elements, length: int) -> Elements:
     return Elements(kind, itemsize, row if row or length % itemsize else length // itemsize)
 
 
-def _head(view: memoryview, size: int) -> tuple[list[int], list[int], int]:
-    """Return the bytes before the arrays of each value, the bytes of each array, and where the container begins."""
+def _head(view: memoryview, size: int) -> tuple[int, list[int], list[int], int]:
+    """Return what the payload tells of its values, and where the container begins.
+
+    That is their number, the bytes before the arrays of each value (once, if all are alike), and the bytes of each
+    array; arrays of nothing are left out.
+    """
     count, at = read_varint(view, 0)
     arrays, at = read_varint(view, at)
     # Each number takes a byte at least, so a wrong count is found before anything of its size is made.
@@ -119,7 +121,8 @@ def _head(view: memoryview, size: int) -> tuple[list[int], list[int], int]:
     lengths = []
     for _ in range(arrays):
         length, at = read_varint(view, at)
-        lengths.append(length)
+        if length:
+            lengths.append(length)
     form = view[at] if at < len(view) else -1
     if form not in (_ALIKE, _EACH) or (form == _EACH and count > len(view)):
         raise CorruptionError(f"damaged stack of {len(view)} bytes: its values have no lengths")
@@ -128,18 +131,35 @@ def _head(view: memoryview, size: int) -> tuple[list[int], list[int], int]:
     for _ in range(1 if form == _ALIKE else count):
         length, at = read_varint(view, at)
         before.append(length)
-    if form == _ALIKE:
-        if count * before[0] > size:
-            raise CorruptionError(f"damaged stack of {len(view)} bytes: more than {size} bytes before its arrays")
-        before *= count
-    if sum(before) + sum(lengths) * count != size:
+    if sum(before) * (count if form == _ALIKE else 1) + sum(lengths) * count != size:
         raise CorruptionError(f"damaged stack of {len(view)} bytes: its values do not make {size} bytes")
-    return before, lengths, at
+    return count, before, lengths, at
 
 
-def _cut(view: memoryview, lengths: list[int]) -> list[memoryview]:
-    pieces, at = [], 0
-    for length in lengths:
-        pieces.append(view[at : at + length])
+def _side_by_side(stacked: bytes, count: int, widths: list[int]) -> bytes:
+    """Undo the stacking of values of one length: as columns of a table of bytes, without an object for each piece."""
+    source = np.frombuffer(stacked, np.uint8)
+    values = np.empty((count, sum(widths)), np.uint8)
+    start = across = 0
+    for width in widths:
+        stop = start + width * count
+        values[:, across : across + width] = source[start:stop].reshape(count, width)
+        start, across = stop, across + width
+    del stacked, source  # a third copy would break the promise to take twice the size
+    return values.tobytes()
+
+
+def _one_by_one(stacked: bytes, before: list[int], lengths: list[int]) -> bytes:
+    """Undo the stacking of values that differ in what stands before their arrays."""
+    source = memoryview(stacked)
+    count, start = len(before), sum(before)
+    plain = BytesIO()
+    at = 0
+    for number, length in enumerate(before):
+        plain.write(source[at : at + length])
         at += length
-    return pieces
+        array = start
+        for width in lengths:
+            plain.write(source[array + number * width : array + (number + 1) * width])
+            array += count * width
+    return plain.getvalue()

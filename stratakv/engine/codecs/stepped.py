@@ -30,6 +30,10 @@ STEPS = FIRST_OWN_MODE
 _TYPES: dict[int, np.dtype[Any]] = {2: np.dtype("<f2"), 4: np.dtype("<f4"), 8: np.dtype("<f8")}
 _STEP_BYTES = 4
 _LONGEST_TAIL = 255
+# Bytes of a row; the steps of shorter ones would take more memory than the numbers themselves.
+_SHORTEST_ROW = 16
+# Numbers that are made from their multiples together.
+_AT_ONCE = 1 << 17
 
 
 class SteppedCodec(Codec):
@@ -84,11 +88,29 @@ class SteppedCodec(Codec):
         ends = at + coded + tail
         if not row or not count or row * count * dtype.itemsize + tail != size or ends > len(view):
             raise CorruptionError(f"damaged payload of {len(view)} bytes: {count} rows of {row} are not {size} bytes")
-        steps = self._general.decode(view[at : at + coded], count * _STEP_BYTES)
+        if row * dtype.itemsize < _SHORTEST_ROW:
+            raise CorruptionError(f"damaged payload of {len(view)} bytes: rows of {row} have no steps of their own")
+        steps = np.frombuffer(self._general.decode(view[at : at + coded], count * _STEP_BYTES), "<f4")
         packed = self._general.decode(view[ends:], self.packed_bytes(row * count))
-        multiples = self.unpack(packed, row * count).reshape(count, row)
-        rows = _values(np.frombuffer(steps, "<f4").reshape(count, 1), multiples, dtype)
-        return b"".join((rows.data, view[ends - tail : ends]))
+        if row * count <= _AT_ONCE:
+            multiples = self.unpack(packed, row * count).reshape(count, row)
+            return b"".join((_values(steps.reshape(count, 1), multiples, dtype).data, view[ends - tail : ends]))
+        pieces = [
+            self._numbers(packed, steps, row, start, dtype).tobytes() for start in range(0, row * count, _AT_ONCE)
+        ]
+        del steps, packed
+        return b"".join((*pieces, view[ends - tail : ends]))
+
+    def _numbers(self, packed: bytes, steps: Array, row: int, start: int, dtype: np.dtype[Any]) -> Array:
+        """Return at most `_AT_ONCE` numbers from a place on: the whole at once would take several times its size."""
+        stop = min(start + _AT_ONCE, len(steps) * row)
+        first, last = start // row, (stop - 1) // row
+        each = np.full(last - first + 1, row)
+        each[0] -= start - first * row
+        each[-1] -= (last + 1) * row - stop
+        # A place is a multiple of 8, so multiples of any number of bits begin there with a byte.
+        multiples = self.unpack(packed[start * self.bits // 8 : self.packed_bytes(stop)], stop - start)
+        return _values(np.repeat(steps[first : last + 1], each), multiples, dtype)
 
     def _taken_apart(self, rows: Array) -> tuple[Array, bytes] | None:
         """Return steps and packed multiples that give exactly these rows; None where there are none."""
@@ -115,7 +137,7 @@ class SteppedCodec(Codec):
 def _values(steps: Array, multiples: Array, dtype: np.dtype[Any]) -> Array:
     """Return the rows. Both ways come here, so what was found to be exact stays so."""
     wide = np.dtype("<f4") if dtype.itemsize < 4 else dtype
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         rows: Array = (multiples.astype(wide) * steps.astype(wide)).astype(dtype, copy=False)
     return rows
 
@@ -128,7 +150,7 @@ def _rows(plaintext: Buffer, elements: Elements) -> Array | None:
     count = len(plaintext) // dtype.itemsize
     row = elements.row or count
     whole = count // row * row if row else 0
-    if not whole or len(plaintext) - whole * dtype.itemsize > _LONGEST_TAIL:
+    if not whole or row * dtype.itemsize < _SHORTEST_ROW or len(plaintext) - whole * dtype.itemsize > _LONGEST_TAIL:
         return None
     rows: Array = np.frombuffer(plaintext, dtype, whole).reshape(-1, row)
     return rows

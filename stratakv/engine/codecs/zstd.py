@@ -22,9 +22,10 @@ from stratakv.types import CompressionStrategy
 HIGHEST_LEVEL = 22
 # A block of 128 KiB takes at least a 3-byte header and one byte.
 _BEST_RATIO = 32768
-# No frame is so much longer than its plaintext; what is would be copied, header and all, before it is refused.
-_WORST_RATIO = 2
-_FEWEST_BYTES = 64
+# A frame is longer than its plaintext by 1/256 and some bytes at most (ZSTD_COMPRESSBOUND). What is longer by more
+# would be copied to get its header, before it is refused.
+_EXCESS_SHIFT = 7
+_EXCESS = 64
 # Contexts above this level hold tens of MB and their run time dwarfs the making of one.
 _POOLED_LEVEL = 9
 DICTIONARY_MAGIC = b"\x37\xa4\x30\xec"
@@ -92,7 +93,7 @@ class ZstdFrames:
         Raises:
             CorruptionError: The payload does not decode to `size` bytes with this dictionary.
         """
-        if len(payload) > _WORST_RATIO * size + _FEWEST_BYTES:
+        if len(payload) > size + (size >> _EXCESS_SHIFT) + _EXCESS:
             raise CorruptionError(f"a zstd payload of {len(payload)} bytes is too long for {size} bytes")
         if size < 2048:
             header = _SHORT_HEADERS[size]

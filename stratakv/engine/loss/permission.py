@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from stratakv.errors import ConfigurationError
 from stratakv.types import CompressionStrategy
 
 if TYPE_CHECKING:
@@ -65,18 +66,30 @@ class Permissions:
 
     Args:
         config: Where they come from; None allows loss only to calls that name a lossy strategy.
+        enabled: False allows none at all: without compression it would save nothing.
     """
 
-    def __init__(self, config: OptimizationConfig | None) -> None:
+    def __init__(self, config: OptimizationConfig | None, *, enabled: bool = True) -> None:
         self._compression = None if config is None else config.compression
+        self._enabled = enabled
 
     def rule(self, namespace: NamespaceConfig | None, asked: CompressionStrategy | None = None) -> LossRule | None:
         """Return the rule for a value; None where nothing may be lost.
 
         Args:
             namespace: The value's namespace, whose settings outrank the section `compression`.
-            asked: A strategy named by the call: a lossy one is a permission, any other one forbids loss.
+            asked: A strategy named by the call: a lossy one is a permission, any other one but ADAPTIVE forbids loss.
+
+        Raises:
+            ConfigurationError: The call asks for loss in a namespace whose `lossy` is set to false.
         """
+        if not self._enabled:
+            return None
+        if asked in LOSSY and namespace is not None and namespace.lossy is False:
+            raise ConfigurationError(
+                f"{asked} loses precision, but the value's namespace has lossy: false: use another namespace, or one "
+                f"of the strategies that lose nothing"
+            )
         shared = self._compression
         named = None if shared is None else CompressionStrategy(shared.default_strategy)
         allowed = shared is not None and shared.lossy

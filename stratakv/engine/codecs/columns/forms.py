@@ -79,8 +79,8 @@ def form_of(cells: Sequence[Any]) -> Form:
         return _mixed_or(cells, Form.OPAQUE)
     if kind is dict:
         first = tuple(cells[0])
-        if first and all(tuple(cell) == first for cell in cells):
-            return Form.RECORDS
+        if all(tuple(cell) == first for cell in cells):
+            return Form.RECORDS if first else Form.MAPS
         return _mixed_or(cells, Form.MAPS)
     if kind is list or kind is tuple:
         lengths = set(map(len, cells))

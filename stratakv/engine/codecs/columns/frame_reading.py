@@ -15,7 +15,7 @@ import numpy as np
 from stratakv.engine.codecs.columns.floats import MOST_PLACES, from_scaled
 from stratakv.engine.codecs.columns.forms import MOST_CLASSES, Form
 from stratakv.engine.codecs.columns.lanes import read_lanes
-from stratakv.engine.codecs.columns.numbers import read_floats
+from stratakv.engine.codecs.columns.numbers import more_bytes, read_floats
 from stratakv.engine.codecs.columns.strings import (
     MOST_DIGITS,
     Decimals,
@@ -38,12 +38,14 @@ if TYPE_CHECKING:
     Build = Callable[[], Cells]
 
 _FLOAT_BYTES = 9
+_NONE = np.empty(0, np.int64)
 
 
 class _FrameReader:
-    def __init__(self, source: PieceReader, rows: int) -> None:
+    def __init__(self, source: PieceReader, rows: int, *, of_class: bool) -> None:
         self._source = source
         self._rows = rows
+        self._of_class = of_class
         self._count = 0
         self._lanes: list[Ints] = []
         self._texts: list[int] = []
@@ -114,7 +116,9 @@ class _FrameReader:
         return partial(self._ints, lane)
 
     def _ints(self, lane: int) -> Cells:
-        cells: Cells = self._lanes[lane].tolist()
+        values = self._lanes[lane]
+        self._source.claim(more_bytes(values))
+        cells: Cells = values.tolist()
         return cells
 
     def _bools(self, lane: int) -> Cells:
@@ -166,15 +170,23 @@ class _FrameReader:
         def build() -> Cells:
             # The cells themselves claim their bytes now.
             self._source.claim_back(self._rows)
-            classes = self._lanes[lane]
+            classes, self._lanes[lane] = self._lanes[lane], _NONE
             if self._rows and (int(classes.min()) < 0 or int(classes.max()) >= count):
                 raise CorruptionError(f"damaged columns: a class outside the {count} there are")
+            if count == 1:
+                del classes
+                return read_frame(self._source, self._rows, of_class=self._of_class)
+            if self._of_class:
+                # What is held for the classes of classes is claimed by nobody.
+                raise CorruptionError("damaged columns: a class of mixed cells")
+            classes = classes.astype(np.int8)
             cells = np.empty(self._rows, object)
             for number in range(count):
                 places = np.flatnonzero(classes == number)
+                found = read_frame(self._source, len(places), of_class=True)
                 members = np.empty(len(places), object)
                 # Cell by cell: numpy would open cells that are sequences.
-                for at, cell in enumerate(read_frame(self._source, len(places))):
+                for at, cell in enumerate(found):
                     members[at] = cell
                 cells[places] = members
             return cells.tolist()
@@ -190,19 +202,21 @@ class _FrameReader:
     def _read_texts(self) -> None:
         if not self._texts:
             return
-        most = self._rows * len(self._texts)
-        count = self._source.number(len(self._texts))
-        self._dictionaries = [read_dictionary(self._source, most) for _ in range(count)]
+        # A column has one dictionary at most, so all of them together hold no more strings than there are cells.
+        left = self._rows * len(self._texts)
+        for _ in range(self._source.number(len(self._texts))):
+            self._dictionaries.append(read_dictionary(self._source, left))
+            left -= len(self._dictionaries[-1][0])
         for lane in self._texts:
             dictionary = self._source.number(len(self._dictionaries))
             self._text_of[lane] = dictionary, b"" if dictionary else self._source.claimed_text()
 
 
-def read_frame(source: PieceReader, rows: int) -> Cells:
-    """Return `rows` cells."""
+def read_frame(source: PieceReader, rows: int, *, of_class: bool = False) -> Cells:
+    """Return `rows` cells. `of_class` tells that they are one of the classes of a mixed column."""
     if rows > source.size:
         raise CorruptionError(f"damaged columns: {rows} rows in {source.size} bytes")
     source.enter()
-    cells = _FrameReader(source, rows).read()
+    cells = _FrameReader(source, rows, of_class=of_class).read()
     source.leave()
     return cells

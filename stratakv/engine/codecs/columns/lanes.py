@@ -170,8 +170,11 @@ def read_lanes(source: PieceReader, count: int, rows: int) -> list[Ints]:
     if not source.number(1):
         return [read_ints(source, rows) for _ in range(count)]
     pools = []
+    # A lane has one pool at most, so all of them together hold no more than the lanes.
+    left = count * rows
     for _ in range(source.number(count)):
-        length = source.number(count * rows)
+        length = source.number(left)
+        left -= length
         pools.append(np.cumsum(read_ints(source, length), dtype=np.int64))
     stored: dict[int, Ints] = {}
     lanes: dict[int, Ints] = {}

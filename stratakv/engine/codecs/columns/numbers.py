@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 _TYPES = tuple(np.dtype(name) for name in ("u1", "i1", "<u2", "<i2", "<u4", "<i4", "<i8"))
 _CONSTANT, _RAW, _NUMERIC, _PLANES, _DELTA, _LZMA, _LZMA_PLANES = range(7)
 
+# What is less or more than this takes so many bytes more.
+_STEPS = (
+    (-32, (1 << 7) - 1, 1),
+    (-(1 << 7), (1 << 8) - 1, 1),
+    (-(1 << 15), (1 << 16) - 1, 2),
+    (-(1 << 31), (1 << 32) - 1, 4),
+)
+
 # Below this a method's own header outweighs what it models.
 _SMALL = 48
 # Longer columns choose their method on a run of this length from their middle.
@@ -55,6 +63,16 @@ def read_ints(source: PieceReader, count: int) -> Ints:
         return np.full(count, number, np.int64)
     dtype = _TYPES[source.number(len(_TYPES) - 1)]
     return _restore(source, method, dtype, count).astype(np.int64)
+
+
+def more_bytes(values: Ints) -> int:
+    """Return how many bytes integers take as MessagePack beside the first byte of each."""
+    low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
+    more = 0
+    for least, most, wider in _STEPS:
+        if low < least or high > most:
+            more += wider * int(np.count_nonzero((values < least) | (values > most)))
+    return more
 
 
 def write_floats(out: PieceWriter, values: Floats) -> None:
