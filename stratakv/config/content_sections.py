@@ -115,6 +115,8 @@ class CompressionConfig(Section):
     )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
+        if self.lossy and self.default_strategy not in {"adaptive", *LOSSY_STRATEGIES}:
+            yield "lossy", f"is true, but default_strategy is {self.default_strategy!r}, which loses nothing"
         if self.default_strategy in LOSSY_STRATEGIES and not self.lossy:
             yield (
                 "default_strategy",

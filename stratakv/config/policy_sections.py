@@ -124,6 +124,8 @@ class NamespaceConfig(Section):
     def contradictions(self) -> Iterator[tuple[str, str]]:
         if self.strategy in LOSSY_STRATEGIES and self.lossy is False:
             yield "strategy", f"is {self.strategy!r}, which loses precision, but lossy is false: set lossy to true"
+        if self.lossy and self.strategy not in {None, "adaptive", *LOSSY_STRATEGIES}:
+            yield "lossy", f"is true, but strategy is {self.strategy!r}, which loses nothing: remove one of them"
         if self.strategy == "graph_prune" and self.min_confidence is None and self.max_edge_age_days is None:
             yield "strategy", "is 'graph_prune', which removes nothing here: set min_confidence or max_edge_age_days"
         if self.prune_after_days is not None and not self.prunable:

@@ -7,6 +7,7 @@ A failure anywhere leaves the frozen writes where they are; the next checkpoint 
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from stratakv.engine.pack_writer import WrittenPack, open_pack_writer
@@ -14,7 +15,7 @@ from stratakv.engine.records import IN_COLD, IN_WARM, encode_key
 from stratakv.engine.serialization.layout import ESCAPE
 from stratakv.engine.shelf import digest_of
 from stratakv.engine.telemetry import CHECKPOINTS
-from stratakv.errors import CorruptionError
+from stratakv.errors import ConfigurationError, CorruptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from stratakv.engine.journal import Journal
     from stratakv.engine.parts import Parts
     from stratakv.engine.reading import Reader
+
+log = logging.getLogger("stratakv")
 
 SAMPLE_BYTES = 8192
 
@@ -106,7 +109,14 @@ class Checkpoint:
             # Neighbours by key are alike more often than not, so they shrink more side by side.
             for digest in sorted(digests, key=lambda d: (needed[d].namespace, named_by.get(d, ""))):
                 blob = needed[digest]
-                plaintext = parts.compression.decode(self._reader.read_journal(blob))
+                encoded = self._reader.read_journal(blob)
+                try:
+                    plaintext = parts.compression.decode(encoded)
+                except ConfigurationError as lacking:
+                    # A library is missing that was there when it was stored. It waits for it in a pack as well.
+                    log.warning("the value of %r is packed as it is: %s", named_by.get(digest), lacking)
+                    writer.add_encoded(blob.namespace, digest, encoded)
+                    continue
                 if digest_of(plaintext, parts.labels.salt(blob.namespace)) != digest:
                     raise CorruptionError(
                         f"the journal holds other bytes than were written for {named_by.get(digest)!r}"

@@ -25,7 +25,7 @@ from stratakv.engine.codecs.registry import TYPED_ONLY, codec_by_id, codec_of
 from stratakv.engine.codecs.zstd import ZstdCodec
 from stratakv.engine.dictionaries import DictionaryBook
 from stratakv.engine.encoding import Budgets, Encoder
-from stratakv.engine.loss import Loss, LossRule, Permissions, lose
+from stratakv.engine.loss import Loss, Permissions, lose
 from stratakv.engine.losses import Losses
 from stratakv.engine.serialization import Serializer, segments
 from stratakv.engine.serialization.layout import ESCAPE
@@ -182,11 +182,13 @@ class CompressionEngine:
         loss = None
         rule = self._permissions.rule(None, strategy)
         if rule is not None:
-            data, loss = self._lose(data, rule)
+            data, loss = lose(data, rule, self._clock.now())
         encoded, name = self._encode(self._serializer.dumps(data), chosen)
         if loss is not None and loss.strategy is not None and name is not CompressionStrategy.NONE:
             name = loss.strategy
         self.encoder.tally.count(encoded, name.value)
+        if loss is not None:
+            self.losses.add(loss)
         stored = len(encoded.payload)
         return CompressionResult(
             strategy=name,
@@ -227,15 +229,15 @@ class CompressionEngine:
             "choices": [{"namespace": namespace, **row} for namespace, row in self.encoder.report()],
         }
 
-    def changed(self, value: object, namespace: NamespaceConfig, asked: CompressionStrategy | None) -> object:
-        """Return what is to be stored in place of a value: itself, or less of it where that is allowed."""
-        rule = self._permissions.rule(namespace, asked)
-        return value if rule is None else self._lose(value, rule)[0]
+    def changed(
+        self, value: object, namespace: NamespaceConfig, asked: CompressionStrategy | None
+    ) -> tuple[object, Loss | None]:
+        """Return what is to be stored in place of a value: itself, or less of it where that is allowed; and the loss.
 
-    def _lose(self, value: object, rule: LossRule) -> tuple[object, Loss]:
-        value, loss = lose(value, rule, self._clock.now())
-        self.losses.add(loss)
-        return value, loss
+        Whoever stores it adds the loss to `losses`.
+        """
+        rule = self._permissions.rule(namespace, asked)
+        return (value, None) if rule is None else lose(value, rule, self._clock.now())
 
     def trim(self) -> None:
         """Let go of dictionaries prepared for the levels of background work, some MB for each namespace."""
@@ -311,5 +313,5 @@ def available(strategy: object) -> CompressionStrategy:
     if strategy is CompressionStrategy.BLOSC and not blosc2_installed():
         raise ConfigurationError("BLOSC compression needs the library blosc2: pip install 'stratakv[arrays]'")
     if strategy is CompressionStrategy.NUMERIC and not pcodec_installed():
-        raise ConfigurationError("NUMERIC compression needs the library pcodec: pip install 'stratakv[arrays]'")
+        raise ConfigurationError("NUMERIC compression needs the library pcodec: pip install pcodec")
     return strategy

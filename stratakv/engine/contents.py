@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stratakv.engine.codecs.base import Encoded
     from stratakv.engine.dirty import Lease
     from stratakv.engine.labels import Label
+    from stratakv.engine.loss import Loss
     from stratakv.engine.parts import Parts
     from stratakv.types import CompressionStrategy
 
@@ -27,11 +28,15 @@ class Content(NamedTuple):
         digest: Its identity.
         encoded: Its payload; None for a known content that is not in RAM.
         lease: Held for a known content until the entry that names it is visible; None for a new one.
+        plaintext: The value serialised, where there is no payload.
+        loss: What was taken from the value; None where nothing may be.
     """
 
     digest: bytes
     encoded: Encoded | None
     lease: Lease | None
+    plaintext: bytes = b""
+    loss: Loss | None = None
 
 
 class Contents:
@@ -42,39 +47,42 @@ class Contents:
         self._dumps = parts.serializer.dumps
         self._encode = parts.compression.encode_fast
         self._changed = parts.compression.changed
+        self._losses = parts.compression.losses
         self._deduplicates = parts.deduplicates
         self._count_negative = parts.counters.ticker(BLOOM_NEGATIVES)
         self._count_false_positive = parts.counters.ticker(BLOOM_FALSE_POSITIVES)
 
-    def prepare(
-        self, value: object, label: Label, *, need_payload: bool, strategy: CompressionStrategy | None = None
-    ) -> Content:
-        """Serialise and digest; encode only what is not known, or what is needed in RAM.
+    def prepare(self, value: object, label: Label, strategy: CompressionStrategy | None = None) -> Content:
+        """Serialise and digest; encode only what is not known.
 
         Loss happens here and nowhere else: what is digested is the value as it will come back.
         """
+        loss = None
         if label.lossy or strategy is not None:
-            value = self._changed(value, label.rule, strategy)
+            value, loss = self._changed(value, label.rule, strategy)
         plaintext = self._dumps(value)
         digest = hashlib.sha256(plaintext).digest() if not label.salt else digest_of(plaintext, label.salt)
         lease = self._known(digest) if self._deduplicates else None
         if lease is None:
-            return Content(digest, self._encode(plaintext, label.number, strategy), None)
+            return Content(digest, self._encode(plaintext, label.number, strategy), None, b"", loss)
         hot = self._parts.hot.blob(digest)
         if hot is not None:
-            return Content(digest, hot.encoded, lease)
-        return Content(digest, self._encode(plaintext, label.number, strategy) if need_payload else None, lease)
+            return Content(digest, hot.encoded, lease, b"", loss)
+        return Content(digest, None, lease, plaintext, loss)
 
     def with_payload(
-        self, content: Content, value: object, label: Label, strategy: CompressionStrategy | None = None
+        self, content: Content, label: Label, strategy: CompressionStrategy | None = None
     ) -> tuple[Content, Encoded]:
         """Return the content with its payload, encoding it if it was known and not in RAM."""
         encoded = content.encoded
         if encoded is None:
-            if label.lossy or strategy is not None:
-                value = self._changed(value, label.rule, strategy)
-            encoded = self._encode(self._dumps(value), label.number, strategy)
+            encoded = self._encode(content.plaintext, label.number, strategy)
         return content._replace(encoded=encoded), encoded
+
+    def count_loss(self, content: Content) -> None:
+        """Add what was lost to the statistics, once the content is stored."""
+        if content.loss is not None:
+            self._losses.add(content.loss)
 
     def digest_of(self, value: object, namespace: int) -> bytes:
         """Return the digest that a value has in a namespace."""

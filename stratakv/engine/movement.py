@@ -13,7 +13,7 @@ from stratakv.engine.catalog_rows import whole_digest
 from stratakv.engine.pack_writer import open_pack_writer
 from stratakv.engine.records import IN_COLD, IN_WARM, encode_key
 from stratakv.engine.telemetry import CORRUPTIONS, DEMOTIONS, PROMOTIONS
-from stratakv.errors import CorruptionError
+from stratakv.errors import ConfigurationError, CorruptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +38,8 @@ class LiveBlob(NamedTuple):
 def live_blobs(parts: Parts, pack: PackRow) -> Iterator[LiveBlob]:
     """Yield a pack's live blobs in order. A pack's own list says what lies in it, the catalog what of it is live.
 
-    What is damaged is noted and passed over: it stays where it is, and the rest of the work goes on.
+    What is damaged, or needs a library that is missing, is noted and passed over: it stays where it is, and the rest of
+    the work goes on.
     """
     batch: list[tuple[bytes, int, int, int, bytes]] = []
 
@@ -52,11 +53,15 @@ def live_blobs(parts: Parts, pack: PackRow) -> Iterator[LiveBlob]:
     def on_damage(failure: CorruptionError, block: int | None) -> None:
         note_damage(parts, pack, block, failure)
 
-    for namespace, block, offset, plaintext in parts.shelf.blobs(pack.id, on_damage):
-        batch.append((parts.shelf.digest(plaintext, namespace), namespace, block, offset, plaintext))
-        if len(batch) >= BATCH:
-            yield from live()
-            batch.clear()
+    try:
+        for namespace, block, offset, plaintext in parts.shelf.blobs(pack.id, on_damage):
+            batch.append((parts.shelf.digest(plaintext, namespace), namespace, block, offset, plaintext))
+            if len(batch) >= BATCH:
+                yield from live()
+                batch.clear()
+    except ConfigurationError as lacking:
+        log.warning("background work leaves pack %s as it is: %s", pack.name, lacking)
+        parts.sick_packs.add(pack.id)
     yield from live()
 
 
@@ -261,6 +266,9 @@ class Movement:
                 log.warning("a value stays where it is: %s", failure)
                 parts.counters.add(CORRUPTIONS)
                 parts.dirty.mark_damaged(blob.digest)
+                continue
+            except ConfigurationError as lacking:
+                log.warning("a value stays where it is: %s", lacking)
                 continue
             writer.add(blob.namespace, blob.digest, plaintext)
             pause()

@@ -143,6 +143,11 @@ class PackWriter:
         self._open.append((digest, plaintext))
         self._open_bytes += len(plaintext)
 
+    def add_encoded(self, namespace: int, digest: bytes, encoded: Encoded) -> None:
+        """Take one blob as it is encoded, in a block of its own: for one that cannot be decoded here just now."""
+        self._close_block()
+        self._append(encoded, namespace, [(digest, encoded.size)])
+
     def _stands_alone(self, plaintext: bytes) -> bool:
         return not self._encoder.prefers_company(
             plaintext, namespace=self._open_namespace, level=self._level, stage=self._stage
@@ -156,28 +161,27 @@ class PackWriter:
         if not self._open:
             return
         blobs, self._open = self._open, []
-        self._open_bytes = 0
+        shape, layout = self._open_shape, self._open_layout
+        self._open_bytes, self._open_shape, self._open_layout = 0, None, ()
         plaintexts = [plaintext for _, plaintext in blobs]
         namespace = self._open_namespace
-        if self._open_shape is not None:
-            encoded = self._encoder.typed(
-                plaintexts, self._open_layout, namespace=namespace, level=self._level, stage=self._stage
-            )
+        if shape is not None:
+            encoded = self._encoder.typed(plaintexts, layout, namespace=namespace, level=self._level, stage=self._stage)
         else:
             encoded = self._encoder.block(
                 plaintexts, namespace=namespace, dictionary=self._dictionary_of(namespace), level=self._level,
                 stage=self._stage,
             )  # fmt: skip
-        self._append(encoded, namespace, blobs)
+        self._append(encoded, namespace, [(digest, len(plaintext)) for digest, plaintext in blobs])
 
-    def _append(self, encoded: Encoded, namespace: int, blobs: list[tuple[bytes, bytes]]) -> None:
+    def _append(self, encoded: Encoded, namespace: int, blobs: list[tuple[bytes, int]]) -> None:
         if len(self._builder) and self._builder.length + len(encoded.payload) > self._pack_bytes:
             self._close_pack()
-        block = self._builder.add(encoded, namespace, [len(plaintext) for _, plaintext in blobs])
+        block = self._builder.add(encoded, namespace, [size for _, size in blobs])
         offset = 0
-        for digest, plaintext in blobs:
-            self._blobs.append((digest, namespace, block, offset, len(plaintext)))
-            offset += len(plaintext)
+        for digest, size in blobs:
+            self._blobs.append((digest, namespace, block, offset, size))
+            offset += size
         self._pause()
 
     def _close_pack(self) -> None:

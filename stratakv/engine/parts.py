@@ -72,7 +72,7 @@ class Parts:
     wanted_warm: set[bytes] = field(default_factory=set)
     """Contents in cold that were read often enough to return to warm."""
     sick_packs: set[int] = field(default_factory=set)
-    """Packs in which background work met damage; it leaves them alone until the store is reopened."""
+    """Packs in which background work met damage, or what it cannot decode; left alone until the store is reopened."""
     at_point: Callable[[str], None] = field(default=lambda _point: None)
     """Called with the name of each step of background work; crash tests stop the process there."""
 

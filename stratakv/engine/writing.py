@@ -110,8 +110,7 @@ class Writer:
         expires, written = self._times(label, ttl)
         if tier not in TIER_NUMBERS:
             raise ConfigurationError(f"tier is a StorageTier (HOT, WARM or COLD), not {tier!r}")
-        need_payload = pin and tier is StorageTier.HOT
-        content = self.contents.prepare(value, label, need_payload=need_payload, strategy=strategy)
+        content = self.contents.prepare(value, label, strategy)
         try:
             self._make_room()
             with self._locks[hash(key) % STRIPES]:
@@ -119,7 +118,7 @@ class Writer:
                     return None
                 pinned = TIER_NUMBERS[tier] if pin else self._pin_of(key)
                 if pinned == IN_HOT:
-                    content, encoded = self.contents.with_payload(content, value, label, strategy)
+                    content, encoded = self.contents.with_payload(content, label, strategy)
                     self._parts.hot.check_pin(key, len(encoded.payload), extra)
                 target = _target(pinned or TIER_NUMBERS[tier])
                 record = KeyRecord(
@@ -130,6 +129,7 @@ class Writer:
             if content.lease is not None:
                 self.contents.release(content.lease)
         self._count(WRITES, 1)
+        self.contents.count_loss(content)
         duplicate = content.lease is not None
         if duplicate:
             self._count(DEDUP_HITS, 1)
@@ -144,12 +144,12 @@ class Writer:
                 stored_key = check_key(key)
                 label = self._parts.labels.of(key, namespace)
                 expires, written = self._times(label, ttl)
-                content = self.contents.prepare(value, label, need_payload=False)
+                content = self.contents.prepare(value, label)
                 contents.append(content)
                 record = KeyRecord(
                     0, content.digest, label.number, ANYWHERE, ANYWHERE, expires, written, None, tombstone=False
                 )
-                changes.append((Change(key, stored_key, record, content), value, label))
+                changes.append((Change(key, stored_key, record, content), label))
             if not changes:
                 return 0
             self._make_room()
@@ -161,15 +161,17 @@ class Writer:
                     self.contents.release(content.lease)
             raise
         self._count(WRITES, len(changes))
+        for content in contents:
+            self.contents.count_loss(content)
         self._count(DEDUP_HITS, sum(content.lease is not None for content in contents))
         return len(changes)
 
-    def _with_pin(self, change: Change, value: object, label: Label) -> Change:
+    def _with_pin(self, change: Change, label: Label) -> Change:
         """Return a change that keeps its key's pin. The key's lock is held."""
         pinned = self._pin_of(change.key)
         content = change.content
         if pinned == IN_HOT and content is not None:
-            content, encoded = self.contents.with_payload(content, value, label)
+            content, encoded = self.contents.with_payload(content, label)
             self._parts.hot.check_pin(change.key, len(encoded.payload))
         record = change.record._replace(pin=pinned, target=_target(pinned))
         return change._replace(record=record, content=content)

@@ -305,3 +305,30 @@ def test_odd_arrays_come_back_to_the_bit_under_every_strategy(strategy: Compress
         assert back.tobytes() == array.tobytes()
     else:
         np.testing.assert_array_equal(back, array)
+
+
+def test_an_edge_with_an_impossible_time_stays() -> None:
+    edges = [["a", "k", "b", 0.9, 10**400], ["a", "k", "c", 0.9, OLD]]
+    after, _ = lose(edges, rule(arrays=None, prunes=True, max_age_seconds=60.0), NOW)
+    assert after == edges[:1]
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [("f2", 1.0), ("f2", 1e-3), ("f2", 1e-5), ("f4", 1e-40), ("f8", 1e-320)])
+@pytest.mark.parametrize("strategy", [INT8, INT4, SIGNS])
+def test_what_was_quantised_once_is_left_as_it_is(dtype: str, scale: float, strategy: CompressionStrategy) -> None:
+    with np.errstate(under="ignore"):
+        arrays = [(vectors(1, 64, "f8")[0] * factor * scale).astype(dtype) for factor in np.linspace(0.3, 3, 60)]
+    for array in arrays:
+        once, _ = lose(array, rule(arrays=strategy), NOW)
+        again, _ = lose(once, rule(arrays=strategy), NOW)
+        assert isinstance(once, np.ndarray)
+        assert isinstance(again, np.ndarray)
+        assert again.tobytes() == once.tobytes()
+
+
+def test_the_largest_numbers_are_kept_without_a_warning() -> None:
+    array = np.full(64, 1.7e308)
+    for strategy in (INT8, INT4, SIGNS):
+        after, _ = lose(array, rule(arrays=strategy, min_cosine=0.5), NOW)
+        assert isinstance(after, np.ndarray)
+        assert np.isfinite(after).all()

@@ -9,7 +9,7 @@ import pytest
 
 from stratakv import CompressionStrategy, OptimizationConfig, OptimizationMiddleware, StorageTier
 from stratakv.clock import ManualClock
-from stratakv.errors import ConfigurationError
+from stratakv.errors import ConfigurationError, SerializationError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,3 +196,54 @@ def test_a_strategy_that_is_none_is_refused_naming_them_all(tmp_path: Path, wron
         with pytest.raises(ConfigurationError, match=r"QUANTIZE_INT8.*ADAPTIVE"):
             memory.compression_engine.compress(vector(1), strategy=wrong)
         assert "a" not in memory
+
+
+class TickingClock(ManualClock):
+    """Passes a little at every look."""
+
+    step = 0.0
+
+    def now(self) -> float:
+        self.advance(self.step)
+        return super().now()
+
+
+def test_loss_is_decided_once_for_a_store(tmp_path: Path) -> None:
+    clock = TickingClock()
+    namespaces = {
+        "graphs": {"match": "g:*", "lossy": True, "strategy": "graph_prune", "max_edge_age_days": 1.0},
+    }
+    config = OptimizationConfig(enabled=True, storage={"path": str(tmp_path / "s")}, namespaces=namespaces)
+    with OptimizationMiddleware(config=config, clock=clock) as memory:
+        edges = [["a", "k", "b", 0.9, clock.now() - 86_400 + 20], ["a", "k", "c", 0.9, clock.now()]]
+        memory.store("g:1", edges)
+        memory.maintain(settle=True)
+        memory.store("g:pinned", "x", pin=True)
+        clock.step = 10.0
+        memory.store("g:pinned", edges)
+        clock.step = 0.0
+        hot = memory["g:pinned"]
+        memory.tiered_storage.unpin("g:pinned")
+        memory.maintain(settle=True)
+        assert memory["g:pinned"] == hot
+
+
+def test_values_that_are_not_stored_lose_nothing_in_the_statistics(tmp_path: Path) -> None:
+    with open_store(tmp_path / "s", namespaces=LOSSY) as memory:
+        memory["v:1"] = vector(1)
+        before = memory.get_statistics()["compression"]["loss"]
+        with pytest.raises(SerializationError):
+            memory.store("v:2", {"a": vector(2), "o": object()})
+        assert not memory.add("v:1", vector(3))
+        assert not memory.replace("v:1", vector(4), vector(5))
+        assert memory.get_statistics()["compression"]["loss"] == before
+
+
+def test_a_value_that_contains_itself_is_refused_at_once(tmp_path: Path) -> None:
+    cycle: list[Any] = []
+    cycle += [cycle, cycle]
+    with open_store(tmp_path / "s", namespaces=LOSSY) as memory:
+        with pytest.raises(SerializationError):
+            memory["v:1"] = cycle
+        with pytest.raises(SerializationError):
+            memory.store("x", cycle, strategy=CompressionStrategy.BINARIZE)

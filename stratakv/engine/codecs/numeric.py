@@ -1,4 +1,6 @@
-"""`NumericCodec` (id 8): pcodec for numbers. Owns the only import of pcodec, an optional library.
+"""`NumericCodec` (id 8): pcodec for numbers. Owns the only import of pcodec.
+
+Without it, on a platform that has no wheel, a store works all the same; what was encoded with it waits for it.
 
 The payload is a mode byte: below 16 a general form (`Shortest`); 16, the form of numbers:
 
@@ -68,7 +70,7 @@ def _load() -> ModuleType:
     """
     pcodec = _find()
     if pcodec is None:
-        raise ConfigurationError("NUMERIC compression needs the library pcodec: pip install 'stratakv[arrays]'")
+        raise ConfigurationError("NUMERIC compression needs the library pcodec: pip install pcodec")
     return pcodec
 
 

@@ -69,6 +69,11 @@ class SteppedCodec(Codec):
         rows = _rows(plaintext, elements)
         return rows is not None and bool(rows[:1].view(np.uint8).any()) and self._taken_apart(rows[:1]) is not None
 
+    def is_stepped(self, plaintext: Buffer, elements: Elements) -> bool:
+        """Tell whether all rows are of steps, to the bit."""
+        rows = _rows(plaintext, elements)
+        return rows is not None and self._taken_apart(rows) is not None
+
     def encode(self, plaintext: Buffer, *, level: int, elements: Elements = UNTYPED) -> bytes:
         rows = _rows(plaintext, elements)
         if rows is not None and self.suits(plaintext, elements) and (found := self._taken_apart(rows)) is not None:

@@ -10,11 +10,25 @@ with the mean magnitude as in XNOR-Net (Rastegari et al., 2016).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stratakv.engine.codecs.base import Elements
+from stratakv.engine.codecs.binarize import BinarizeCodec
+from stratakv.engine.codecs.quantize_int4 import QuantizeInt4Codec
+from stratakv.engine.codecs.quantize_int8 import QuantizeInt8Codec
+
+if TYPE_CHECKING:
+    from stratakv.engine.codecs.stepped import SteppedCodec
+    from stratakv.types import CompressionStrategy
+
 Array = np.ndarray[Any, Any]
+
+_CODECS: dict[CompressionStrategy, SteppedCodec] = {
+    codec.strategy: codec for codec in (QuantizeInt8Codec(), QuantizeInt4Codec(), BinarizeCodec())
+}
+_COARSE_BELOW = 1e9
 
 SHORTEST_ROW = 16
 """Shorter rows save less than their step costs."""
@@ -44,8 +58,25 @@ def binarised(array: Array) -> Array:
     if _is_fortran(array):
         return binarised(array.T).T
     wide = array.astype(np.float64)
-    step = _exact_step(np.abs(wide).mean(axis=-1, keepdims=True), array.dtype, 1)
+    with np.errstate(over="ignore"):
+        step = _exact_step(np.abs(wide).mean(axis=-1, keepdims=True), array.dtype, 1)
     return _like(array, np.where(wide < 0, -step, step))
+
+
+def is_coarse(array: Array) -> bool:
+    """Tell whether an array has few steps to choose from: float16, and numbers near the least of their type.
+
+    There quantising again may find another step, and near zero no step is exact.
+    """
+    least = _COARSE_BELOW * float(np.finfo(array.dtype).tiny)
+    return array.dtype.itemsize <= 2 or float(np.abs(array).max(initial=0.0)) <= least
+
+
+def is_stepped(array: Array, strategy: CompressionStrategy) -> bool:
+    """Tell whether an array is what a strategy makes of arrays, to the bit."""
+    rows = np.ascontiguousarray(array.T if _is_fortran(array) else array, array.dtype.newbyteorder("<"))
+    elements = Elements("f", array.dtype.itemsize, rows.shape[-1])
+    return _CODECS[strategy].is_stepped(rows.tobytes(), elements)
 
 
 def measured(before: Array, after: Array) -> tuple[float, float]:

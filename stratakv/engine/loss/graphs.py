@@ -86,4 +86,7 @@ def _first(edge: dict[str, object], names: tuple[str, ...]) -> object:
 def _seconds(time: object) -> float | None:
     if type(time) is dt.datetime:
         return (time if time.tzinfo is not None else time.replace(tzinfo=dt.UTC)).timestamp()
-    return float(time) if type(time) in (float, int) else None  # type: ignore[arg-type]  # a number by now
+    try:
+        return float(time) if type(time) in (float, int) else None  # type: ignore[arg-type]  # a number by now
+    except OverflowError:
+        return None  # no such moment

@@ -21,7 +21,8 @@ class Loss:
         arrays: How many arrays were changed.
         edges: How many edges the graphs had.
         edges_removed: How many of them were removed.
-        kept_exactly: Why parts that might have been changed were not, with how many: "past the bound", "not finite".
+        kept_exactly: Why parts that might have been changed were not, with how many: "past the bound", "not finite",
+            "too small for steps".
     """
 
     strategy: CompressionStrategy | None = None

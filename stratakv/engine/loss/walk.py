@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratakv.engine.loss.arrays import binarised, may_lose, measured, quantised
+from stratakv.engine.loss.arrays import binarised, is_coarse, is_stepped, may_lose, measured, quantised
 from stratakv.engine.loss.graphs import form_of, pruned
 from stratakv.engine.loss.permission import QUANTIZERS, LossRule
 from stratakv.engine.loss.report import Loss
@@ -42,22 +42,29 @@ class _Walk:
         self._rule = rule
         self._now = now
         self.loss = Loss()
+        # What stands in a value twice is looked at once, and what contains itself ends the way down.
+        self._done: dict[int, object] = {}
 
     def enter(self, value: object, depth: int) -> object:
         """Return the value, or a changed copy."""
         kind = type(value)
-        if kind is np.ndarray:
-            return self._array(value)  # type: ignore[arg-type]  # is an array
-        if depth >= _DEPTH:
+        if kind is not np.ndarray and (depth >= _DEPTH or kind not in (dict, list, tuple)):
             return value
-        if kind is dict:
-            return self._dict(value, depth + 1)  # type: ignore[arg-type]  # is a dict
-        if kind is list:
-            return self._list(value, depth + 1)  # type: ignore[arg-type]  # is a list
-        if kind is tuple:
-            items = self._items(list(value), depth + 1)  # type: ignore[call-overload]  # is a tuple
-            return value if items is None else tuple(items)
-        return value
+        mark = id(value)
+        if mark not in self._done:
+            self._done[mark] = value
+            self._done[mark] = self._changed(value, depth + 1)
+        return self._done[mark]
+
+    def _changed(self, value: Any, depth: int) -> object:
+        if type(value) is np.ndarray:
+            return self._array(value)
+        if type(value) is dict:
+            return self._dict(value, depth)
+        if type(value) is list:
+            return self._list(value, depth)
+        items = self._items(list(value), depth)
+        return value if items is None else tuple(items)
 
     def _dict(self, value: dict[Any, Any], depth: int) -> dict[Any, Any]:
         changed = {}
@@ -90,7 +97,11 @@ class _Walk:
         if not np.isfinite(array).all():
             self.loss.keep("not finite")
             return array
-        changed = _change(strategy)(array)
+        coarse = is_coarse(array)
+        changed = array if coarse and is_stepped(array, strategy) else _change(strategy)(array)
+        if coarse and not is_stepped(changed, strategy):
+            self.loss.keep("too small for steps")
+            return array
         error, cosine = measured(array, changed)
         limit = rule.max_relative_error
         if cosine < rule.min_cosine or (limit is not None and error > limit):
