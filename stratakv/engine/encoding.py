@@ -317,7 +317,8 @@ class Encoder:
             TOGETHER: Candidate(lambda _plain: encode(plaintexts, layout, level, stacked).payload),
             APART: Candidate(lambda _plain: encode(plaintexts, layout, level, by_itself, apart=True).payload),
         }
-        timed = stacked.named("arrays of one shape", self._budget(stage, alone=True), _EVERY[stage])
+        # What either way spends is spent in the contests for its parts, which have budgets.
+        timed = stacked.named("arrays of one shape", Budget(), _EVERY[stage])
         _, payload = shortest(candidates, memoryview(content), UNTYPED, timed, whole=True)
         return self._or_zstd(self._stack, content, payload, level)
 

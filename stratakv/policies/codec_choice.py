@@ -18,6 +18,9 @@ TRIALS = 4
 FORGET = 0.9
 """What a score keeps of its past at each trial."""
 
+RISE = 1.1
+"""How much a cost may rise from one trial to the next."""
+
 NEAR = 1.02
 """A candidate that is this close to the smallest wins if it is quicker."""
 
@@ -28,7 +31,7 @@ US = 1e6
 class Budget(NamedTuple):
     """What encoding and decoding a KB may take, in microseconds."""
 
-    encoding: float
+    encoding: float = float("inf")
     decoding: float = float("inf")
 
     def allows(self, score: Score, slack: float = 1.0) -> bool:
@@ -36,6 +39,8 @@ class Budget(NamedTuple):
         return score.cost <= slack * self.encoding and score.read_cost <= slack * self.decoding
 
     def __str__(self) -> str:
+        if self == Budget():
+            return "no budget"
         reading = "" if self.decoding == float("inf") else f" and {self.decoding:g} to decode it"
         return f"{self.encoding:g} us to encode a KB{reading}"
 
@@ -55,43 +60,35 @@ class Score:
 
     Attributes:
         plain: Bytes in.
-        kb: The same in KB, a content of less counting as one: a call has its price, however little it is given.
         coded: Bytes out.
-        seconds: Time that encoding took.
-        read_seconds: Time that decoding took; 0 where it was not measured.
+        cost: Microseconds of encoding for a KB, or for a smaller content: a call has its price, however little it gets.
+        read_cost: The same of decoding; 0 where it was not measured.
         trials: How often it was tried in all.
     """
 
     plain: float = 0.0
-    kb: float = 0.0
     coded: float = 0.0
-    seconds: float = 0.0
-    read_seconds: float = 0.0
+    cost: float = 0.0
+    read_cost: float = 0.0
     trials: int = 0
 
     def add(self, trial: Trial) -> None:
         """Take in one trial."""
         self.plain = FORGET * self.plain + trial.plain
-        self.kb = FORGET * self.kb + max(1.0, trial.plain / KB)
         self.coded = FORGET * self.coded + trial.coded
-        self.seconds = FORGET * self.seconds + trial.seconds
-        self.read_seconds = FORGET * self.read_seconds + trial.read_seconds
+        each = US / max(1.0, trial.plain / KB)
+        self.cost = self._least(self.cost, trial.seconds * each)
+        self.read_cost = self._least(self.read_cost, trial.read_seconds * each)
         self.trials += 1
+
+    def _least(self, known: float, cost: float) -> float:
+        """Return the least cost seen lately: a busy neighbour, or a first time, makes it look higher, nothing lower."""
+        return min(cost, known * RISE) if self.trials else cost
 
     @property
     def share(self) -> float:
         """Bytes out for each byte in."""
         return self.coded / self.plain if self.plain else 1.0
-
-    @property
-    def cost(self) -> float:
-        """Microseconds of encoding for a KB, or for a smaller content."""
-        return self.seconds * US / self.kb if self.kb else 0.0
-
-    @property
-    def read_cost(self) -> float:
-        """Microseconds of decoding for a KB, or for a smaller content."""
-        return self.read_seconds * US / self.kb if self.kb else 0.0
 
 
 class Contest:
@@ -164,7 +161,7 @@ class Contest:
             name: {
                 "share": round(score.share, 4),
                 "us_per_kb": round(score.cost, 2),
-                "read_us_per_kb": round(score.read_cost, 2) if score.read_seconds else None,
+                "read_us_per_kb": round(score.read_cost, 2) if score.read_cost else None,
                 "trials": score.trials,
             }
             for name, score in sorted(self._scores.items())

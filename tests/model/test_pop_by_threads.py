@@ -46,6 +46,7 @@ def test_a_value_is_popped_once(tmp_path: Path, mode: str) -> None:
             def take(keys: list[str] = keys, barrier: threading.Barrier = barrier) -> None:
                 barrier.wait()
                 popped.extend(value for key in keys if (value := memory.pop(key)) is not None)
+                engine.close()  # diskcache gives each thread a connection, which nobody else can close
 
             threads = [threading.Thread(target=take) for _ in range(2)]
             for thread in threads:

@@ -31,6 +31,22 @@ def test_of_two_that_are_near_the_quicker_one_wins() -> None:
     assert learnt(Contest(Budget(50), 8), 4, quick=tried(0.32, 2), small=tried(0.3, 40)).best == "small"
 
 
+def test_a_cost_that_was_high_once_does_not_count() -> None:
+    contest = Contest(Budget(50), 8)
+    contest.learn({"quick": tried(0.5, 2), "small": tried(0.3, 900)})
+    assert contest.best == "quick"
+    contest.learn({"quick": tried(0.5, 2), "small": tried(0.3, 40)})
+    assert contest.best == "small"
+    learnt(contest, 30, quick=tried(0.5, 2), small=tried(0.3, 900))
+    assert contest.best == "quick"
+
+
+def test_without_a_budget_only_size_counts() -> None:
+    contest = learnt(Contest(Budget(), 8), 4, quick=tried(0.5, 2), tiny=tried(0.1, 1e6, read=1e6))
+    assert contest.best == "tiny"
+    assert "no budget" in contest.explain()["why"]
+
+
 def test_reading_has_a_budget_of_its_own() -> None:
     candidates = {"slow": tried(0.2, 5, read=30), "quick": tried(0.4, 5, read=1)}
     assert learnt(Contest(Budget(50, 10), 8), 4, **candidates).best == "quick"
