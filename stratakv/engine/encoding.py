@@ -254,7 +254,8 @@ class Encoder:
         except CorruptionError as damage:
             failure = str(damage)
         self.unproved += 1
-        log.error("%s made a payload that does not give %d bytes back: %s", codec, len(plaintext), failure)
+        made_by = type(codec).__name__
+        log.error("%s made a payload that does not give %d bytes back: %s", made_by, len(plaintext), failure)
         return False
 
     # -- many records in a pack ------------------------------------------------------------------------------
