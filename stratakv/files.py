@@ -61,6 +61,10 @@ class Files:
         """Rename over an existing file, atomically. Durable only after `sync_directory`."""
         source.replace(target)
 
+    def link(self, source: Path, target: Path) -> None:
+        """Give a file a second name. FileExistsError where the name is taken. Durable only after `sync_directory`."""
+        os.link(source, target)
+
     def unlink(self, path: Path) -> None:
         """Remove a file. Durable only after `sync_directory`."""
         path.unlink()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from stratakv.errors import StrataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 class ObjectNotFoundError(StrataError):
@@ -42,7 +42,18 @@ class Backend(ABC):
     exceptions: no space -> `CapacityError`; unreachable, timed out or refused -> `TierUnavailableError`
     naming the place; a missing object -> `ObjectNotFoundError`. Secrets MUST NOT appear in messages or
     `repr`.
+
+    Attributes:
+        remote: Whether the objects outlive this machine and other machines reach them. Such a tier has one owner at a
+            time, told by a manifest in it, and takes backups of the catalog, so that it alone restores a store.
     """
+
+    remote: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where the objects lie, for messages. Never holds a secret."""
+        return repr(self)
 
     @abstractmethod
     def put(self, name: str, content: bytes) -> None:
@@ -50,6 +61,19 @@ class Backend(ABC):
 
         Callers never put two contents under one name, but may repeat a put after an error.
         """
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Store an object as `put`, unless one of that name is there; return whether this call stored it.
+
+        By default it looks first and puts then, which two owners may do at the same moment. A backend whose objects
+        several processes reach MUST decide in one step.
+        """
+        try:
+            self.size(name)
+        except ObjectNotFoundError:
+            self.put(name, content)
+            return True
+        return False
 
     @abstractmethod
     def get(self, name: str) -> bytes:
@@ -79,6 +103,11 @@ class Backend(ABC):
     def delete(self, name: str) -> bool:
         """Remove an object, durably. Return whether there was one; a missing object is no error."""
 
+    def delete_many(self, names: Iterable[str]) -> None:
+        """Remove objects, durably; missing ones are no error. On an error some of them may be gone."""
+        for name in names:
+            self.delete(name)
+
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Yield the objects whose names begin with `prefix`, in no particular order."""
@@ -86,6 +115,14 @@ class Backend(ABC):
     @abstractmethod
     def bytes_on_disk(self) -> int:
         """Return the bytes the medium holds for all objects, bookkeeping files included; 0 for RAM."""
+
+    def requests(self) -> dict[str, int]:
+        """Return what the medium was asked since the backend was opened; empty where nobody is paid for that.
+
+        Names: `put`, `get`, `list`, `delete`, `sent_bytes`, `received_bytes`; a look at a size is a `get`, and each
+        attempt counts.
+        """
+        return {}
 
     def tidy(self) -> None:  # noqa: B027 -- optional: many media keep nothing
         """Give back room that is only kept for the next writes. Nothing is expected to be written soon."""

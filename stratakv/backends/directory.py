@@ -41,6 +41,7 @@ class DirectoryBackend(FileReads):
         fsync: Whether a put or a delete is durable on return. If not, power loss may lose or cut objects.
         open_files: Most files kept open for reading.
         files: The file layer; tests pass one that fails or forgets.
+        remote: Whether it is to be treated as a place that outlives this machine, as a mounted one may.
 
     Raises:
         ConfigurationError: The path cannot be a private directory. Nothing was changed.
@@ -55,8 +56,10 @@ class DirectoryBackend(FileReads):
         fsync: bool = True,
         open_files: int = DEFAULT_OPEN_FILES,
         files: Files | None = None,
+        remote: bool = False,
     ) -> None:
         super().__init__(open_files)
+        self.remote = remote
         self._files = files or Files()
         self._fsync = fsync
         self._root = private_directory(path, self._files)
@@ -72,9 +75,24 @@ class DirectoryBackend(FileReads):
     def __repr__(self) -> str:
         return f"DirectoryBackend({str(self._root)!r})"
 
+    @property
+    def place(self) -> str:
+        return str(self._root)
+
     # -- writing ---------------------------------------------------------------------------------------------
 
     def put(self, name: str, content: bytes) -> None:
+        self._store(name, content, fresh=False)
+
+    def create(self, name: str, content: bytes) -> bool:
+        try:
+            self._store(name, content, fresh=True)
+        except FileExistsError:
+            return False
+        return True
+
+    def _store(self, name: str, content: bytes, *, fresh: bool) -> None:
+        """Store an object; with `fresh` FileExistsError where there is one of that name."""
         check_name(name)
         self._check_open()
         partial = self._root / _PARTIAL / f"{os.getpid()}-{next(self._numbers)}"
@@ -82,16 +100,18 @@ class DirectoryBackend(FileReads):
         try:
             write_file(self._files, partial, content, sync=self._fsync)
             try:
-                self._publish(name, partial, target, len(content))
+                self._publish(name, partial, target, len(content), fresh=fresh)
             except BaseException:
                 with suppress(FileNotFoundError):
                     self._files.unlink(partial)
                 raise
+        except FileExistsError:
+            raise
         except OSError as error:
             raise translate(error, f"store {name}", target) from error
         self._forget(name)
 
-    def _publish(self, name: str, partial: Path, target: Path, size: int) -> None:
+    def _publish(self, name: str, partial: Path, target: Path, size: int, *, fresh: bool) -> None:
         """Give a synced file its name."""
         with self._lock:
             self._check_open()
@@ -99,7 +119,11 @@ class DirectoryBackend(FileReads):
             if self._is_folder(target, links=True):
                 self._remove_folder(name, target)
             before = regular_size(target)
-            self._files.replace(partial, target)
+            if fresh:
+                self._files.link(partial, target)  # the one call that other processes cannot come before
+                self._files.unlink(partial)
+            else:
+                self._files.replace(partial, target)
             self._bytes += size - (before or 0)
         if self._fsync:
             try:

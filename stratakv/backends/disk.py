@@ -85,6 +85,10 @@ class DiskBackend(FileReads):
     def __repr__(self) -> str:
         return f"DiskBackend({str(self._root)!r})"
 
+    @property
+    def place(self) -> str:
+        return str(self._root)
+
     def put(self, name: str, content: bytes) -> None:
         check_name(name)
         with self._working(f"store {name}"):

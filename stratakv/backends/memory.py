@@ -5,6 +5,7 @@ Never touches a disk. Relies on each dictionary operation being atomic; only a l
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from stratakv.backends.base import Backend, ObjectInfo, ObjectNotFoundError
@@ -20,6 +21,7 @@ class MemoryBackend(Backend):
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
+        self._creating = threading.Lock()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -29,6 +31,15 @@ class MemoryBackend(Backend):
         check_name(name)
         self._check_open()
         self._objects[name] = bytes(content)
+
+    def create(self, name: str, content: bytes) -> bool:
+        check_name(name)
+        self._check_open()
+        with self._creating:
+            if name in self._objects:
+                return False
+            self._objects[name] = bytes(content)
+            return True
 
     def get(self, name: str) -> bytes:
         self._check_open()

@@ -6,6 +6,7 @@ stands in a section class; documentation, checking, YAML, the environment and `c
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -38,6 +39,11 @@ def _check_endpoint(value: str) -> str | None:
     if credentials is not None or "@" in parts.netloc:
         return wanted + " without user and password; credentials come from the AWS profile or environment"
     return None if parts.scheme in {"http", "https"} and host else wanted
+
+
+def _check_prefix(value: str) -> str | None:
+    wanted = "parts of letters, digits and '._-' joined by '/'"
+    return None if not value or re.fullmatch(r"[\w.-]+(/[\w.-]+)*/?", value, re.ASCII) else wanted
 
 
 @dataclass(slots=True)
@@ -110,27 +116,57 @@ class WarmConfig(Section):
 class ColdConfig(Section):
     """The object store. Credentials are never configured here: boto3 finds them."""
 
-    backend: Literal["directory", "s3"] = setting(
-        "directory", "'directory': plain files; 's3': an S3 bucket, refused in this version"
-    )
+    backend: Literal["directory", "s3"] = setting("directory", "'directory': plain files; 's3': an S3 bucket")
     path: str | None = setting(None, "With 'directory': where; none = inside storage.path", check=_check_text)
-    bucket: str | None = setting(None, "With 's3': name of the bucket (not used yet)", check=_check_text)
-    prefix: str = setting("", "With 's3': text before every object name (not used yet)")
+    bucket: str | None = setting(None, "With 's3': name of the bucket, which must exist", check=_check_text)
+    prefix: str = setting(
+        "", "With 's3': what every object's name begins with, such as 'prod/cache'", check=_check_prefix
+    )
     endpoint_url: str | None = setting(
-        None, "With 's3': address of a compatible server; none = AWS (not used yet)", check=_check_endpoint
+        None, "With 's3': address of a compatible server; none = AWS", check=_check_endpoint
     )
-    region: str | None = setting(None, "With 's3': region; none = as boto3 finds it (not used yet)", check=_check_text)
-    profile: str | None = setting(
-        None, "With 's3': AWS profile; none = as boto3 finds it (not used yet)", check=_check_text
+    region: str | None = setting(None, "With 's3': region; none = as boto3 finds it", check=_check_text)
+    profile: str | None = setting(None, "With 's3': AWS profile; none = as boto3 finds it", check=_check_text)
+    storage_class: str | None = setting(
+        None, "With 's3': storage class of packs, such as STANDARD_IA; none = the bucket's default", check=_check_text
     )
+    checksums: Literal["when_required", "when_supported"] = setting(
+        "when_required",
+        "With 's3': when requests carry boto3's newer checksums; compatible servers may refuse 'when_supported'",
+    )
+    connect_timeout_seconds: float = setting(3.0, "With 's3': seconds to wait for a connection", limits=POSITIVE)
+    read_timeout_seconds: float = setting(10.0, "With 's3': seconds to wait for an answer", limits=POSITIVE)
+    attempts: int = setting(3, "With 's3': how often a request is tried", limits=Limits(low=1, high=20))
+    concurrency: int = setting(8, "With 's3': most requests at the same time", limits=Limits(low=1, high=256))
+    upload_mb_per_second: float | None = setting(
+        32.0, "Most MB a second that background work writes to a remote cold tier; none = no bound", limits=POSITIVE
+    )
+    backups: bool | None = setting(
+        None,
+        "True keeps a manifest of the owner and backups of the catalog in the cold tier, so that it alone restores the "
+        "store; none = with 's3'",
+    )
+    backup_interval_seconds: float = setting(300.0, "Seconds between backups of what changed", limits=POSITIVE)
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         if self.backend == "s3":
-            yield "backend", "is 's3', which is not available in this version: use 'directory'"
+            if self.bucket is None:
+                yield "bucket", "is missing: backend 's3' needs the name of a bucket"
+            if self.path is not None:
+                yield "path", "belongs to backend 'directory': remove it, or set backend to 'directory'"
+            if self.backups is False:
+                yield "backups", "is false, but one bucket may have two owners: remove it"
             return
-        for key in ("bucket", "endpoint_url"):
+        for key in ("bucket", "endpoint_url", "storage_class"):
             if getattr(self, key) is not None:
-                yield key, "belongs to 's3', which is not available in this version: remove it"
+                yield key, "belongs to backend 's3': remove it, or set backend to 's3'"
+        if self.backups and self.path is None:
+            yield "backups", "is true, but the cold tier lies in storage.path and is lost with it: set path"
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the tier is to be treated as one that outlives this machine."""
+        return self.backend == "s3" or bool(self.backups)
 
 
 @dataclass(slots=True)

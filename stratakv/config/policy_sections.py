@@ -44,19 +44,14 @@ class TargetsConfig(Section):
 
 @dataclass(slots=True)
 class PricesConfig(Section):
-    """What things cost, in one currency. Only their proportions matter. Nothing reads them yet."""
+    """What things cost, in one currency. The statistics estimate the object store's monthly bill from them."""
 
     ram_gb_month: float = setting(3.0, "One GB of RAM for a month (not used yet)", limits=NOT_NEGATIVE)
     ssd_gb_month: float = setting(0.08, "One GB of SSD for a month (not used yet)", limits=NOT_NEGATIVE)
-    object_gb_month: float = setting(
-        0.023, "One GB in the object store for a month (not used yet)", limits=NOT_NEGATIVE
-    )
-    put_per_1000: float = setting(
-        0.005, "1,000 writing requests to the object store (not used yet)", limits=NOT_NEGATIVE
-    )
-    get_per_1000: float = setting(
-        0.0004, "1,000 reading requests to the object store (not used yet)", limits=NOT_NEGATIVE
-    )
+    object_gb_month: float = setting(0.023, "One GB in the object store for a month", limits=NOT_NEGATIVE)
+    put_per_1000: float = setting(0.005, "1,000 writing requests to the object store", limits=NOT_NEGATIVE)
+    get_per_1000: float = setting(0.0004, "1,000 reading requests to the object store", limits=NOT_NEGATIVE)
+    transfer_gb: float = setting(0.09, "One GB read from the object store over the network", limits=NOT_NEGATIVE)
     blocked_second: float = setting(
         1e-5,
         "A second of whoever waits: a thread about 1e-5, a GPU 1e-3, a person 1e-2 (not used yet)",

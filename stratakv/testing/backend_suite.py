@@ -11,37 +11,19 @@ Nothing of pytest is imported here: the tests are plain methods, and `tmp_path` 
 
 from __future__ import annotations
 
-import threading
-from abc import ABC, abstractmethod
-from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
-from stratakv.backends.base import Backend, ObjectInfo, ObjectNotFoundError
+from stratakv.backends.base import ObjectInfo, ObjectNotFoundError
 from stratakv.errors import ClosedError, ConfigurationError
-from stratakv.testing.backend_material import BAD_NAMES, ODD_NAMES, in_threads, noise, refuses
+from stratakv.testing.backend_material import BAD_NAMES, ODD_NAMES, noise, refuses
+from stratakv.testing.backend_threads import BackendThreads
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class BackendSuite(ABC):
-    """Tests of the promises of `Backend`.
-
-    Attributes:
-        persistent: Whether objects outlive `close`.
-        local: Whether the objects are files below `tmp_path`, so that sizes can be compared.
-    """
-
-    persistent: bool = True
-    local: bool = True
-
-    @abstractmethod
-    def make_backend(self, tmp_path: Path) -> Backend:
-        """Return a backend; called again after `close` with the same path, it opens the same objects."""
-
-    def open(self, tmp_path: Path) -> closing[Backend]:
-        """Return a context in which a backend is open."""
-        return closing(self.make_backend(tmp_path))
+class BackendSuite(BackendThreads):
+    """Tests of the promises of `Backend`; its attributes and `make_backend` are those of `BackendThreads`."""
 
     # -- one object ------------------------------------------------------------------------------------------
 
@@ -104,6 +86,20 @@ class BackendSuite(ABC):
             assert list(backend.list()) == [ObjectInfo("object", 3000)]
             self.check_bytes_on_disk(backend, tmp_path)
 
+    def test_create_stores_only_where_nothing_is(self, tmp_path: Path) -> None:
+        with self.open(tmp_path) as backend:
+            assert backend.create("packs/1", b"first") is True
+            assert backend.create("packs/1", b"other") is False
+            assert backend.get("packs/1") == b"first"
+            backend.put("packs/2", b"put")
+            assert backend.create("packs/2", b"created") is False
+            assert backend.delete("packs/1") is True
+            assert backend.create("packs/1", b"") is True
+            assert backend.create("packs/1", b"late") is False
+            assert backend.get("packs/1") == b""
+            assert {info.name for info in backend.list()} == {"packs/1", "packs/2"}
+            self.check_bytes_on_disk(backend, tmp_path)
+
     # -- missing objects and deletion ------------------------------------------------------------------------
 
     def test_a_missing_object_is_named(self, tmp_path: Path) -> None:
@@ -135,6 +131,15 @@ class BackendSuite(ABC):
             backend.put("a/b", b"x")
             assert [backend.delete("a/b"), backend.delete("a/b"), backend.delete("a")] == [True, False, False]
 
+    def test_many_objects_are_deleted_at_once(self, tmp_path: Path) -> None:
+        with self.open(tmp_path) as backend:
+            for number in range(5):
+                backend.put(f"packs/{number}", b"x")
+            backend.delete_many([])
+            backend.delete_many([f"packs/{number}" for number in (0, 2, 4, 7)])
+            assert {info.name for info in backend.list()} == {"packs/1", "packs/3"}
+            self.check_bytes_on_disk(backend, tmp_path)
+
     def test_a_name_can_be_used_again_after_deletion(self, tmp_path: Path) -> None:
         with self.open(tmp_path) as backend:
             for content in (b"first", b"second, longer"):
@@ -159,6 +164,8 @@ class BackendSuite(ABC):
             for name in BAD_NAMES:
                 for call in (
                     lambda n=name: backend.put(n, b"x"),  # the default binds the loop's value
+                    lambda n=name: backend.create(n, b"x"),
+                    lambda n=name: backend.delete_many([n]),
                     lambda n=name: backend.get(n),
                     lambda n=name: backend.get_range(n, 0, 1),
                     lambda n=name: backend.size(n),
@@ -221,6 +228,8 @@ class BackendSuite(ABC):
         backend.close()
         for call in (
             lambda: backend.put("other", b"x"),
+            lambda: backend.create("other", b"x"),
+            lambda: backend.delete_many(["object"]),
             lambda: backend.get("object"),
             lambda: backend.get_range("object", 0, 1),
             lambda: backend.size("object"),
@@ -239,76 +248,3 @@ class BackendSuite(ABC):
             for number in range(0, 10, 2):
                 backend.delete(f"packs/{number}")
             self.check_bytes_on_disk(backend, tmp_path)
-
-    def check_bytes_on_disk(self, backend: Backend, tmp_path: Path) -> None:
-        """Assert that a backend counts the files below `tmp_path`."""
-        if self.local:
-            files = [path for path in tmp_path.rglob("*") if path.is_file()]
-            assert backend.bytes_on_disk() == sum(path.stat().st_size for path in files)
-
-    # -- threads ---------------------------------------------------------------------------------------------
-
-    def test_eight_threads_do_not_disturb_one_another(self, tmp_path: Path) -> None:
-        with self.open(tmp_path) as backend:
-
-            def work(thread: int) -> None:
-                for number in range(6):
-                    name = f"{thread % 3}/{thread}-{number}"
-                    content = noise(2000 + number, thread)
-                    backend.put(name, content)
-                    assert backend.get(name) == content
-                    assert backend.get_range(name, 100, 50) == content[100:150]
-                    assert backend.size(name) == len(content)
-                    assert ObjectInfo(name, len(content)) in set(backend.list(f"{thread % 3}/"))
-                    if number % 2:
-                        assert backend.delete(name) is True
-
-            in_threads(8, work)
-            assert len(list(backend.list())) == 24
-            self.check_bytes_on_disk(backend, tmp_path)
-
-    def test_threads_putting_the_same_object_agree(self, tmp_path: Path) -> None:
-        content = noise(5000)
-        with self.open(tmp_path) as backend:
-            in_threads(8, lambda _: backend.put("same/object", content))
-            assert backend.get("same/object") == content
-            assert list(backend.list()) == [ObjectInfo("same/object", 5000)]
-            self.check_bytes_on_disk(backend, tmp_path)
-
-    def test_a_read_beside_a_deletion_is_whole_or_a_miss(self, tmp_path: Path) -> None:
-        contents = {f"object-{number}": noise(4096, number) for number in range(8)}
-        with self.open(tmp_path) as backend:
-
-            def work(thread: int) -> None:
-                for _ in range(4):
-                    for name, content in contents.items():
-                        if thread == 0:
-                            backend.put(name, content)
-                            backend.delete(name)
-                            continue
-                        with suppress(ObjectNotFoundError):
-                            assert backend.get_range(name, 96, 4000) == content[96:]
-
-            in_threads(4, work)
-
-    def test_closing_while_reading_gives_the_bytes_or_closed_error(self, tmp_path: Path) -> None:
-        contents = {f"object-{number}": noise(4096, number) for number in range(8)}
-        backend = self.make_backend(tmp_path)
-        for name, content in contents.items():
-            backend.put(name, content)
-        started = threading.Barrier(5)
-
-        def work(thread: int) -> None:
-            started.wait(60)
-            if thread == 0:
-                backend.close()
-                return
-            try:
-                while True:
-                    for name, content in contents.items():
-                        assert backend.get_range(name, 0, 4096) == content
-                        assert backend.size(name) == 4096
-            except ClosedError:
-                pass
-
-        in_threads(5, work)

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 Moment = Literal["before", "after"]
 Result = TypeVar("Result")
 
-CALLS = frozenset({"put", "get", "get_range", "size", "delete", "list", "bytes_on_disk", "close"})
+CALLS = frozenset(
+    {"put", "create", "get", "get_range", "size", "delete", "delete_many", "list", "bytes_on_disk", "close"}
+)
 """The calls of a backend, as `call=` names them."""
 _NO_SIZE = -1
 
@@ -36,6 +38,17 @@ class _Wrapper(Backend):
 
     def __init__(self, inner: Backend) -> None:
         self.inner = inner
+        self.remote = inner.remote
+
+    @property
+    def place(self) -> str:
+        return self.inner.place
+
+    def requests(self) -> dict[str, int]:
+        return self.inner.requests()
+
+    def tidy(self) -> None:
+        self.inner.tidy()
 
     @abstractmethod
     def _around(self, call: str, name: str, size: int, act: Callable[[], Result]) -> Result:
@@ -43,6 +56,9 @@ class _Wrapper(Backend):
 
     def put(self, name: str, content: bytes) -> None:
         self._around("put", name, len(content), lambda: self.inner.put(name, content))
+
+    def create(self, name: str, content: bytes) -> bool:
+        return self._around("create", name, len(content), lambda: self.inner.create(name, content))
 
     def get(self, name: str) -> bytes:
         return self._around("get", name, _NO_SIZE, lambda: self.inner.get(name))
@@ -55,6 +71,10 @@ class _Wrapper(Backend):
 
     def delete(self, name: str) -> bool:
         return self._around("delete", name, _NO_SIZE, lambda: self.inner.delete(name))
+
+    def delete_many(self, names: Iterable[str]) -> None:
+        wanted = tuple(names)
+        self._around("delete_many", ",".join(wanted), _NO_SIZE, lambda: self.inner.delete_many(wanted))
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         return self._around("list", prefix, _NO_SIZE, lambda: self.inner.list(prefix))

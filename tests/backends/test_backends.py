@@ -30,11 +30,15 @@ class TestDirectoryBackendWithoutSync(BackendSuite):
 
 
 class TestDiskBackend(BackendSuite):
+    atomic_create = False
+
     def make_backend(self, tmp_path: Path) -> Backend:
         return DiskBackend(tmp_path / "objects")
 
 
 class TestDiskBackendWithTwoOpenFiles(BackendSuite):
+    atomic_create = False
+
     def make_backend(self, tmp_path: Path) -> Backend:
         return DiskBackend(tmp_path / "objects", open_files=2)
 

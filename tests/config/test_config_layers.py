@@ -185,7 +185,7 @@ def test_overrides_take_dotted_names_and_mappings() -> None:
         ({"storage": "/x"}, "override: key 'storage' is a section; give a mapping of its settings"),
         ({"enabled": "true"}, "override: key 'enabled' must be true or false, not the text 'true'"),
         ({"namespaces.a b.ttl": 3}, "override: key 'namespaces' holds the name 'a b'"),
-        ({"tiered_storage.cold.backend": "s3"}, "override: key 'tiered_storage.cold.backend' is 's3'"),
+        ({"tiered_storage.cold.backend": "s3"}, "override: key 'tiered_storage.cold.bucket' is missing"),
     ],
 )
 def test_bad_override_is_refused(overrides: dict[str, object], expected: str) -> None:

@@ -157,7 +157,13 @@ def test_enum_classes_and_import_paths_are_accepted() -> None:
 @pytest.mark.parametrize(
     ("sections", "key"),
     [
-        ({"tiered_storage": {"cold": {"backend": "s3", "bucket": "b"}}}, "tiered_storage.cold.backend"),
+        ({"tiered_storage": {"cold": {"backend": "s3"}}}, "tiered_storage.cold.bucket"),
+        ({"tiered_storage": {"cold": {"backend": "s3", "bucket": "b", "path": "p"}}}, "tiered_storage.cold.path"),
+        (
+            {"tiered_storage": {"cold": {"backend": "s3", "bucket": "b", "backups": False}}},
+            "tiered_storage.cold.backups",
+        ),
+        ({"tiered_storage": {"cold": {"backups": True}}}, "tiered_storage.cold.backups"),
         ({"tiered_storage": {"cold": {"bucket": "b"}}}, "tiered_storage.cold.bucket"),
         ({"namespaces": {"s": {"prune_after_days": 3}}}, "namespaces.s.prune_after_days"),
         ({"namespaces": {"s": {"lossy": True}}, "wrap": {"mode": "write_through"}}, "namespaces.s.lossy"),

@@ -104,7 +104,7 @@ def test_unknown_key_like_no_other_lists_what_is_known(file: Path) -> None:
         ("namespaces:\n  s: 5\n", "memory.yaml:2: key 'namespaces.s' must be a mapping of settings, not 5"),
         (
             "tiered_storage:\n  cold:\n    backend: s3\n",
-            "memory.yaml:3: key 'tiered_storage.cold.backend' is 's3', which is not available in this version",
+            "memory.yaml:3: key 'tiered_storage.cold.bucket' is missing: backend 's3' needs the name of a bucket",
         ),
     ],
 )

@@ -219,7 +219,7 @@ BAD_SETTINGS: list[dict[str, Any]] = [
     {"compression": {"compression_level": 99}},
     {"compression": {"default_strategy": "zip"}},
     {"compression": {"default_strategy": "quantize_int8"}},
-    {"tiered_storage": {"cold": {"backend": "s3", "bucket": "b"}}},
+    {"tiered_storage": {"cold": {"backend": "s3"}}},
     {"compression": {"quantization_bits": 3}},
     {"deduplication": {"bloom_filter_size": -1}},
     {"deduplication": {"false_positive_rate": 1.5}},
