@@ -11,11 +11,15 @@ import secrets
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from stratakv.engine.catalog_rows import whole_digest
+from stratakv.engine.records import IN_COLD
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     import apsw
 
+    from stratakv.engine.catalog_changes import Changes
     from stratakv.engine.records import KeyRecord, Place
 
 
@@ -26,10 +30,14 @@ class Transaction:
         connection: The writer, inside a transaction.
         blob_number: The number a digest has by the rows committed so far.
         live_keys: How many keys have a content.
+        changes: Takes note of what changes, for the next backup.
     """
 
-    def __init__(self, connection: apsw.Connection, blob_number: Callable[[bytes], int], live_keys: int) -> None:
+    def __init__(
+        self, connection: apsw.Connection, blob_number: Callable[[bytes], int], live_keys: int, changes: Changes
+    ) -> None:
         self._connection = connection
+        self._changes = changes
         self._committed_number = blob_number
         self.live_keys = live_keys
         self.displaced: dict[bytes, int] = {}
@@ -64,10 +72,20 @@ class Transaction:
         self._connection.execute("INSERT INTO displaced VALUES (?, ?)", (digest, number))
         return number, False
 
-    def place_blobs(self, placed: Iterable[tuple[bytes, int, Place]]) -> None:
-        """Record where contents lie: (digest, namespace, place). A content that had a place leaves it."""
+    def place_blobs(
+        self, placed: Iterable[tuple[bytes, int, Place]], copied_from: frozenset[int] | None = None
+    ) -> None:
+        """Record where contents lie: (digest, namespace, place). A content that had a place leaves it.
+
+        With `copied_from` these are copies out of some packs: one whose content has left them, because somebody else
+        moved, healed or removed it meanwhile, is dead from the start.
+        """
         for digest, namespace, place in sorted(placed):
+            if copied_from is not None and self._pack_of(digest) not in copied_from:
+                self._died.add(place.pack)
+                continue
             number, exists = self._number_for(digest)
+            self._changes.blob(number)
             self._live[place.pack] += place.size
             self._live_blobs[place.pack] += 1
             if exists:
@@ -85,6 +103,12 @@ class Transaction:
                 # Until a key names it, it is dead; `finish` settles which ones stay so.
                 self._references[number] += 0
 
+    def _pack_of(self, digest: bytes) -> int | None:
+        """Return the pack that a content lies in; None where the catalog does not have it."""
+        number = self.number(digest)
+        row = self._one("SELECT digest, pack FROM blobs WHERE id = ?", (number,))
+        return row[1] if row is not None and whole_digest(number, row[0]) == digest else None
+
     def _leave(self, number: int) -> None:
         row = self._one("SELECT pack, size FROM blobs WHERE id = ?", (number,))
         if row is not None:
@@ -100,6 +124,7 @@ class Transaction:
             if row is None or row[0] > 0 or self._references.get(number, 0) > 0:
                 continue
             self._leave(number)
+            self._changes.blob(number)
             for table, column in (
                 ("blobs", "id"), ("accesses", "blob"), ("dead", "blob"), ("damaged", "blob"), ("moves", "blob"),
                 ("displaced", "id"),
@@ -145,6 +170,7 @@ class Transaction:
             if old is not None:
                 self._references[old] -= 1
                 self.live_keys -= 1
+            self._changes.key(key)
             if record.digest is None and not record.tombstone:
                 if row is not None:
                     self._connection.execute("DELETE FROM keys WHERE key = ?", (key,))
@@ -169,6 +195,7 @@ class Transaction:
             if row is None:
                 continue
             removed += 1
+            self._changes.key(key)
             if row[0] is not None:
                 self._references[row[0]] -= 1
                 self.live_keys -= 1
@@ -193,6 +220,8 @@ class Transaction:
         )
         if row is None:
             raise AssertionError("INSERT RETURNING gave no row")
+        if tier == IN_COLD:
+            self._changes.pack(name)
         return int(row[0])
 
     def use_dictionaries(self, pack: int, dictionaries: Iterable[int]) -> None:
@@ -208,6 +237,9 @@ class Transaction:
     def doom_packs(self, packs: Iterable[int], now: int) -> None:
         """Take packs without live blobs out of the catalog; their objects are removed after a grace period."""
         for pack in packs:
+            row = self._one("SELECT tier, name FROM packs WHERE id = ?", (pack,))
+            if row is not None and row[0] == IN_COLD:
+                self._changes.pack(row[1])
             self._connection.execute(
                 "INSERT OR REPLACE INTO doomed SELECT name, tier, bytes, ? FROM packs WHERE id = ?",
                 (now, pack),
@@ -241,6 +273,7 @@ class Transaction:
 
     def finish(self, now: int) -> None:
         """Write reference counts and live bytes; blobs that lost their last reference enter their grace period."""
+        self._changes.finish()
         changed = sorted(self._references.items())
         self._connection.executemany(
             "UPDATE blobs SET refs = refs + ?2 WHERE id = ?1", [pair for pair in changed if pair[1]]

@@ -61,15 +61,21 @@ class WrittenPack:
     dictionaries: set[int]
     blobs: list[tuple[bytes, int, int, int, int]] = field(default_factory=list)
 
-    def record(self, transaction: Transaction, now: int) -> int:
-        """Enter the pack and its blobs into the catalog; return the pack's number."""
+    def record(self, transaction: Transaction, now: int, copied_from: frozenset[int] | None = None) -> int:
+        """Enter the pack and its blobs into the catalog; return the pack's number.
+
+        `copied_from` are the packs that its blobs were copied out of, see `Transaction.place_blobs`.
+        """
         number = transaction.add_pack(
             self.tier, self.name, self.length, self.index_offset, self.index_digest, self.plaintext, now
         )
         transaction.use_dictionaries(number, self.dictionaries)
         transaction.place_blobs(
-            (digest, namespace, Place(number, block, offset, size))
-            for digest, namespace, block, offset, size in self.blobs
+            (
+                (digest, namespace, Place(number, block, offset, size))
+                for digest, namespace, block, offset, size in self.blobs
+            ),
+            copied_from,
         )
         return number
 

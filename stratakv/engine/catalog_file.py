@@ -1,0 +1,242 @@
+"""The catalog's file in use: a pool of reading connections beside one writer, transactions, and upkeep of the file.
+
+Owns connections and when they close. Knows no table but `meta` and the numbers of displaced digests; what the rows mean
+is the catalog's. Reads run beside the writer; everything that changes goes through `write()`, one transaction at a
+time, durable when it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import apsw
+
+from stratakv.engine.catalog_changes import CHANGED_SCHEMA, Changes, Unnoted
+from stratakv.engine.catalog_schema import CACHE_KIB, FORMAT_VERSION, SCHEMA, open_connection, translate
+from stratakv.engine.catalog_write import Transaction
+from stratakv.errors import ClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from stratakv.engine.catalog_rows import Row
+
+T = TypeVar("T")
+
+WASTE_SHARE = 0.05
+"""Rows in random order leave the tree's pages a third empty; a file with more than this unused is written anew."""
+
+_WASTEFUL = """
+SELECT sum(unused) + free > ?1 * (sum(pgsize) + free)
+FROM dbstat, (SELECT f.freelist_count * p.page_size AS free FROM pragma_freelist_count f, pragma_page_size p)
+"""
+
+
+class CatalogFile:
+    """Open or create the catalog's file.
+
+    Args:
+        path: The SQLite file.
+        vfs: The SQLite file layer to use instead of the checksumming one.
+        keep_log: Leave a write-ahead log that is there as it is, for whoever only reads.
+
+    Attributes:
+        notes_changes: Whether transactions note what they change, for the next backup.
+    """
+
+    def __init__(self, path: Path, *, vfs: str | None = None, keep_log: bool = False) -> None:
+        self.path = path
+        self.notes_changes = False
+        log = path.with_name(path.name + "-wal")
+        keep_log = keep_log and log.exists() and log.stat().st_size > 0
+        self._vfs = vfs
+        self._closed = False
+        self._writer_lock = threading.Lock()
+        self._readers: list[apsw.Connection] = []
+        self._reader_count = 0
+        self._writer = open_connection(path, create=True, vfs=vfs)
+        try:
+            self._writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(keep_log))
+            self._initialise()
+            self._displaced: dict[bytes, int] = dict(self._rows("SELECT digest, id FROM displaced"))
+            self.live_keys = int(self.meta("live_keys", 0))
+        except BaseException:
+            self._writer.close()
+            raise
+
+    def _initialise(self) -> None:
+        try:
+            with self._writer:
+                if not self._writer.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone():
+                    self._writer.execute(SCHEMA)
+                    self._writer.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT_VERSION,))
+                if not self._writer.execute("SELECT 1 FROM sqlite_schema WHERE name = 'changed'").fetchone():
+                    self._writer.execute(CHANGED_SCHEMA)  # a catalog of the first release lacks it
+        except apsw.Error as failure:
+            raise translate(failure, self.path) from failure
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    def _read(self, query: Callable[[apsw.Connection], T]) -> T:
+        try:
+            connection = self._readers.pop()
+        except IndexError:
+            if self._closed:
+                raise ClosedError("the store is closed") from None
+            connection = open_connection(self.path, create=False, vfs=self._vfs)
+            self._reader_count += 1
+        return self._use(connection, query)
+
+    def _use(self, connection: apsw.Connection, query: Callable[[apsw.Connection], T]) -> T:
+        """Run a query on a connection taken out of the pool, and put it back."""
+        try:
+            return query(connection)
+        except apsw.Error as failure:
+            raise translate(failure, self.path) from failure
+        finally:
+            if self._closed:
+                connection.close()
+            else:
+                self._readers.append(connection)
+
+    def _row(self, sql: str, values: Row = ()) -> Row | None:
+        found: Row | None = self._read(lambda connection: connection.execute(sql, values).fetchone())
+        return found
+
+    def _rows(self, sql: str, values: Row = ()) -> list[Row]:
+        rows: list[Row] = self._read(lambda connection: connection.execute(sql, values).fetchall())
+        return rows
+
+    def blob_number(self, digest: bytes) -> int:
+        """Return the number that a content has or would have."""
+        if self._displaced:
+            number = self._displaced.get(digest)
+            if number is not None:
+                return number
+        return int.from_bytes(digest[:8], "big", signed=True)
+
+    def meta(self, name: str, default: Any = None) -> Any:
+        """Return a named value."""
+        row = self._row("SELECT value FROM meta WHERE name = ?", (name,))
+        return row[0] if row is not None else default
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Callable[[str, Row], Iterator[Row]]]:
+        """Hand out a function that runs queries, all of which see the catalog as of one moment."""
+        connection = open_connection(self.path, create=False, vfs=self._vfs)
+        try:
+            with connection:
+                yield connection.execute
+        except apsw.Error as failure:
+            raise translate(failure, self.path) from failure
+        finally:
+            connection.close()
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def write(self, now: int) -> Iterator[Transaction]:
+        """Open the one write transaction; it is durable when the block ends and undone when it raises.
+
+        `now` is wall time in seconds: blobs that lose their last reference start their grace period there.
+        """
+        with self._writer_lock:
+            if self._closed:
+                raise ClosedError("the store is closed")
+            changes = Changes(self._writer) if self.notes_changes else Unnoted()
+            transaction = Transaction(self._writer, self.blob_number, self.live_keys, changes)
+            try:
+                with self._writer:
+                    yield transaction
+                    transaction.finish(now)
+                    transaction.set_meta("live_keys", transaction.live_keys)
+            except apsw.Error as failure:
+                raise translate(failure, self.path) from failure
+            self.live_keys = transaction.live_keys
+            self._displaced.update(transaction.displaced)
+
+    def compact(self, *, rewrite: bool = True) -> None:
+        """Give the write-ahead log back to the file system and, with `rewrite`, free pages, in as long as it takes."""
+        with self._writer_lock:
+            try:
+                if rewrite and any(wasteful for (wasteful,) in self._writer.execute(_WASTEFUL, (WASTE_SHARE,))):
+                    # Without the room for a second copy the free pages wait to be used again.
+                    with contextlib.suppress(apsw.FullError):
+                        self._writer.execute("VACUUM")
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except apsw.BusyError:
+                return  # a reader is at work; the next round will do it
+            except apsw.Error as failure:
+                raise translate(failure, self.path) from failure
+
+    def shrink_memory(self) -> None:
+        """Give page caches back that are not in use."""
+        idle: list[apsw.Connection] = []
+        while True:
+            try:  # readers take connections meanwhile: asking first whether there is one would not do
+                idle.append(self._readers.pop())
+            except IndexError:
+                break
+        for connection in idle:
+            connection.execute("PRAGMA shrink_memory")
+            self._readers.append(connection)
+        with self._writer_lock:
+            if not self._closed:
+                self._writer.execute("PRAGMA shrink_memory")
+
+    def integrity_errors(self) -> list[str]:
+        """Return what SQLite finds wrong with the file, nothing where it is sound."""
+        try:
+            rows = self._rows("PRAGMA integrity_check(100)")
+        except Exception as failure:  # noqa: BLE001 -- a check reports every failure as a finding
+            return [str(failure)]
+        return [str(row[0]) for row in rows if row[0] != "ok"]
+
+    @property
+    def bytes_on_disk(self) -> int:
+        """Length of the file, its log and its shared index."""
+        total = 0
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                total += self.path.with_name(self.path.name + suffix).stat().st_size
+        return total
+
+    @property
+    def ram_bytes(self) -> int:
+        """Bytes of page cache held by the idle connections; one that is at work in another thread cannot be asked."""
+        used = 0
+        if self._writer_lock.acquire(blocking=False):
+            try:
+                if not self._closed:
+                    used += _cache_bytes(self._writer)
+            finally:
+                self._writer_lock.release()
+        for _ in range(len(self._readers)):
+            try:
+                connection = self._readers.pop(0)
+            except IndexError:
+                break
+            used += self._use(connection, _cache_bytes)
+        return min(used, CACHE_KIB * 1024 * (1 + self._reader_count))
+
+    def close(self) -> None:
+        """Close all connections; the last one folds the write-ahead log into the file. Idempotent."""
+        with self._writer_lock:
+            if self._closed:
+                return
+            self._closed = True
+            while self._readers:
+                self._readers.pop().close()
+            self._writer.close()
+
+    def connections(self) -> list[apsw.Connection]:
+        """Return all connections, for a child process that must not finalise them."""
+        self._closed = True
+        return [self._writer, *self._readers]
+
+
+def _cache_bytes(connection: apsw.Connection) -> int:
+    return int(connection.status(apsw.SQLITE_DBSTATUS_CACHE_USED)[0])
