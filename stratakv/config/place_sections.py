@@ -146,6 +146,9 @@ class ColdConfig(Section):
         "True keeps a manifest of the owner and backups of the catalog in the cold tier, so that it alone restores the "
         "store; none = with 's3'",
     )
+    take_over: bool = setting(
+        False, "True makes this store the owner of a remote cold tier that another store owns: for one opening"
+    )
     backup_interval_seconds: float = setting(300.0, "Seconds between backups of what changed", limits=POSITIVE)
 
     def contradictions(self) -> Iterator[tuple[str, str]]:

@@ -156,9 +156,9 @@ class Transaction:
         """Note that a blob is to travel to a tier."""
         self._connection.execute("INSERT OR REPLACE INTO moves VALUES (?, ?)", (number, tier))
 
-    def forget_moves(self, numbers: Iterable[int]) -> None:
-        """These journeys are done or void."""
-        self._connection.executemany("DELETE FROM moves WHERE blob = ?", [(n,) for n in sorted(numbers)])
+    def forget_moves(self, journeys: Iterable[tuple[int, int]]) -> None:
+        """These journeys, (blob, tier), are done or void; one that was asked for meanwhile stays."""
+        self._connection.executemany("DELETE FROM moves WHERE blob = ? AND tier = ?", sorted(journeys))
 
     # -- keys ------------------------------------------------------------------------------------------------
 
@@ -268,6 +268,12 @@ class Transaction:
     def set_meta(self, name: str, value: Any) -> None:
         """Set a named value."""
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def strike_off(self, kind: int, mark: int, ids: Iterable[bytes]) -> None:
+        """Forget changes that a durable backup covers."""
+        self._connection.executemany(
+            "DELETE FROM changed WHERE kind = ? AND id = ? AND mark <= ?", [(kind, what, mark) for what in ids]
+        )
 
     # -- the sums --------------------------------------------------------------------------------------------
 

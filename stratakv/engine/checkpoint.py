@@ -57,9 +57,13 @@ class Checkpoint:
         generation = parts.dirty.frozen
         assert generation is not None  # freeze() made it
         parts.at_point("checkpoint-frozen")
-        fresh, written = self._write_packs(generation, pause)
+        fresh, cold = self._fresh(generation)
+        # A remote tier may be slow or away, and writers wait for checkpoints: what is wanted there goes by way of warm.
+        travels = cold if parts.backends[IN_COLD].remote else set()
+        written = self._write_packs(generation, fresh, cold - travels, pause)
         parts.at_point("checkpoint-packed")
-        self._commit(generation, written, fresh, last)
+        self._commit(generation, written, fresh, travels, last)
+        parts.committed()
         parts.at_point("checkpoint-committed")
         if parts.bloom is not None:
             for digest in fresh:
@@ -88,21 +92,31 @@ class Checkpoint:
                 if record.digest is None or record.digest in known
             )
 
-    def _write_packs(self, generation: Generation, pause: Callable[[], None]) -> tuple[set[bytes], list[WrittenPack]]:
-        """Write the contents that the catalog lacks; those wanted in cold go there at once."""
+    def _fresh(self, generation: Generation) -> tuple[set[bytes], set[bytes]]:
+        """Return the contents that the catalog lacks, and those of them that every key wants in cold."""
         parts = self._parts
         needed = parts.dirty.needed_blobs(generation)
         known = parts.catalog.find_blobs(needed)
         fresh = {digest for digest in needed if digest not in known or digest in generation.healing}
-        named_by: dict[bytes, str] = {}
         cold: set[bytes] = set()
         warm: set[bytes] = set()
-        for key, record in generation.keys.items():
+        for record in generation.keys.values():
             if record.digest in fresh:
-                named_by.setdefault(record.digest, key)
                 (cold if record.target == IN_COLD else warm).add(record.digest)
+        return fresh, cold - warm
+
+    def _write_packs(
+        self, generation: Generation, fresh: set[bytes], cold: set[bytes], pause: Callable[[], None]
+    ) -> list[WrittenPack]:
+        """Write contents that the catalog lacks; those in `cold` go there at once."""
+        parts = self._parts
+        needed = generation.blobs
+        named_by: dict[bytes, str] = {}
+        for key, record in generation.keys.items():
+            if record.digest is not None:
+                named_by.setdefault(record.digest, key)
         written: list[WrittenPack] = []
-        for tier, digests in ((IN_WARM, fresh - (cold - warm)), (IN_COLD, cold - warm)):
+        for tier, digests in ((IN_WARM, fresh - cold), (IN_COLD, cold)):
             if not digests:
                 continue
             writer = open_pack_writer(parts, tier, pause)
@@ -125,9 +139,16 @@ class Checkpoint:
                     parts.dictionaries.sample(blob.namespace, plaintext)
                 writer.add(blob.namespace, digest, plaintext)
             written += writer.finish()
-        return fresh, written
+        return written
 
-    def _commit(self, generation: Generation, written: list[WrittenPack], fresh: set[bytes], last: int) -> None:
+    def _commit(
+        self,
+        generation: Generation,
+        written: list[WrittenPack],
+        fresh: set[bytes],
+        travels: set[bytes],
+        last: int,
+    ) -> None:
         parts = self._parts
         now = parts.wall()
         touched, parts.touched = parts.touched, {}
@@ -145,6 +166,8 @@ class Checkpoint:
                 )
                 transaction.touch((blob, at, count) for blob, (at, count) in list(touched.items()))
                 transaction.mark_damaged(damaged)
+                for digest in travels:
+                    transaction.ask_move(transaction.number(digest), IN_COLD)
                 # The coldest wish first, so that the hottest of the keys that share a content is what remains.
                 for tier in (IN_COLD, IN_WARM):
                     for record in generation.keys.values():

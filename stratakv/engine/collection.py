@@ -1,7 +1,7 @@
-"""Collection: removes what nothing refers to, what is past its time, and what a crash left behind.
+"""Collection: takes out of the catalog what nothing refers to and what is past its time.
 
 Deletion runs in the reverse order of writing, each step committed before the next: key rows, then blob rows without
-references after their grace period, then packs without live blobs, then, after another grace period, the objects.
+references after their grace period, then packs without live blobs; their objects are `disposal`'s.
 Only what was stored with a ttl or as prunable is removed by time, and not at all while the wall clock is in doubt.
 """
 
@@ -12,8 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stratakv.engine.catalog_rows import whole_digest
-from stratakv.engine.packs import pack_prefix
-from stratakv.engine.records import IN_COLD, IN_WARM, TIERS, decode_key
+from stratakv.engine.records import decode_key
 from stratakv.engine.telemetry import COLLECTED, EXPIRED
 
 if TYPE_CHECKING:
@@ -46,7 +45,6 @@ class Collection:
         self._grace = parts.config.storage.grace_seconds
         self._wall_at_start = parts.clock.now()
         self._monotonic_at_start = parts.clock.monotonic()
-        self._scrubbed = False
 
     def run(self, pause: Callable[[], None], *, settle: bool) -> None:
         """Remove everything that is due; with `settle` grace periods count as elapsed."""
@@ -58,11 +56,7 @@ class Collection:
         self._remove_dead_blobs(pause, settle=settle)
         with self._parts.shelf.removals:
             self._doom_empty_packs()
-            self._remove_doomed(settle=settle)
         self._remove_dictionaries(settle=settle)
-        if settle or not self._scrubbed:
-            self.remove_orphans()
-            self._scrubbed = True
 
     def _watch_clock(self) -> None:
         parts = self._parts
@@ -171,18 +165,6 @@ class Collection:
         for pack in empty:
             parts.shelf.forget(pack.id)
 
-    def _remove_doomed(self, *, settle: bool) -> None:
-        parts = self._parts
-        before = parts.wall() - (0 if settle else int(self._grace))
-        rows = parts.catalog.rows("SELECT tier, name FROM doomed WHERE since <= ?", (before,))
-        for tier, name in rows:
-            parts.backends[tier].delete(name)
-            parts.at_point("collection-deleted")
-        if rows:
-            with parts.catalog.write(parts.wall()) as transaction:
-                for tier, name in rows:
-                    transaction.forget_doomed(tier, name)
-
     def _remove_dictionaries(self, *, settle: bool) -> None:
         """Remove dictionaries that no pack, journaled payload or blob in RAM needs and no new one will use."""
         parts = self._parts
@@ -206,27 +188,3 @@ class Collection:
                     transaction.remove_dictionary(number)
             for number in unneeded:
                 parts.dictionaries.discard(number)
-
-    def remove_orphans(self) -> int:
-        """Remove packs that no transaction ever named: the store stopped between writing and committing them.
-
-        Only the mover writes packs and only it calls this, so no pack is under way.
-        """
-        parts = self._parts
-        orphans = []
-        for tier in (IN_WARM, IN_COLD):
-            known = {row[0] for row in parts.catalog.rows("SELECT name FROM packs WHERE tier = ?", (tier,))}
-            doomed = {row[0] for row in parts.catalog.rows("SELECT name FROM doomed WHERE tier = ?", (tier,))}
-            found = {info.name for info in parts.backends[tier].list(pack_prefix(parts.store_id))}
-            if not known <= found:
-                # The catalog may have lost its last transactions; then an orphan is the only copy left.
-                log.warning("packs are missing in the %s tier: nothing without an owner is removed", TIERS[tier].value)
-                return 0
-            orphans += [(tier, name) for name in sorted(found - known - doomed)]
-        if orphans:
-            # A commit that failed may still be on the medium and come back after a crash; this one supersedes it.
-            with parts.catalog.write(parts.wall()) as transaction:
-                transaction.set_meta("scrubbed", parts.wall())
-        for tier, name in orphans:
-            parts.backends[tier].delete(name)
-        return len(orphans)

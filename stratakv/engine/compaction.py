@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from stratakv.engine.movement import live_blobs
 from stratakv.engine.pack_writer import open_pack_writer
-from stratakv.engine.records import IN_COLD, IN_WARM
 from stratakv.engine.telemetry import COMPACTIONS
 from stratakv.errors import CapacityError
 
@@ -35,17 +34,16 @@ class Compaction:
         self._erase_within = int(storage.erase_within_days * 86400)
         self._pack_bytes = int(storage.pack_size_mb * 1024 * 1024)
 
-    def run(self, pause: Callable[[], None], *, settle: bool) -> None:
-        """Compact both tiers; with `settle` any dead byte is old enough and two small packs are many."""
-        for tier in (IN_WARM, IN_COLD):
-            group: list[PackRow] = []
-            for pack in self._due(tier, settle=settle):
-                group.append(pack)
-                if sum(member.length for member in group) >= 2 * self._pack_bytes:
-                    self._compact_group(tier, group, pause)
-                    group = []
-            if group:
+    def run(self, tier: int, pause: Callable[[], None], *, settle: bool) -> None:
+        """Compact a tier; with `settle` any dead byte is old enough and two small packs are many."""
+        group: list[PackRow] = []
+        for pack in self._due(tier, settle=settle):
+            group.append(pack)
+            if sum(member.length for member in group) >= 2 * self._pack_bytes:
                 self._compact_group(tier, group, pause)
+                group = []
+        if group:
+            self._compact_group(tier, group, pause)
 
     def _compact_group(self, tier: int, packs: list[PackRow], pause: Callable[[], None]) -> None:
         try:
@@ -86,6 +84,7 @@ class Compaction:
         created = max(pack.created for pack in packs)
         with parts.catalog.write(parts.wall()) as transaction:
             for pack_written in written:
-                pack_written.record(transaction, created)
+                pack_written.record(transaction, created, frozenset(pack.id for pack in packs))
+        parts.committed()
         parts.at_point("compaction-committed")
         parts.counters.add(COMPACTIONS, len(packs))

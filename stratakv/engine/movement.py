@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.engine.catalog_rows import whole_digest
 from stratakv.engine.pack_writer import open_pack_writer
-from stratakv.engine.records import IN_COLD, IN_WARM, encode_key
+from stratakv.engine.records import IN_COLD, IN_WARM
+from stratakv.engine.shelf import PackGoneError
 from stratakv.engine.telemetry import CORRUPTIONS, DEMOTIONS, PROMOTIONS
+from stratakv.engine.usage import Usage, pinned_tiers
 from stratakv.errors import ConfigurationError, CorruptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from stratakv.engine.catalog_rows import PackRow
+    from stratakv.engine.pack_writer import WrittenPack
     from stratakv.engine.parts import Parts
 
 BATCH = 2048
@@ -76,7 +79,11 @@ def note_damage(parts: Parts, pack: PackRow, block: int | None, failure: Corrupt
 
 
 class Movement:
-    """Moves what is due."""
+    """Moves what is due.
+
+    Attributes:
+        slack: By how many bytes warm may be over its capacity before it must not grow.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -85,20 +92,21 @@ class Movement:
         self._hot_idle = tiered.hot_to_warm_idle_hours * 3600
         self._warm_idle = tiered.warm_to_cold_idle_hours * 3600
         self._warm_capacity = None if tiered.warm_capacity_mb is None else int(tiered.warm_capacity_mb * 1024 * 1024)
+        self.slack = int(parts.config.storage.pack_size_mb * 1024 * 1024)
 
     def run(self, pause: Callable[[], None], *, settle: bool) -> None:
-        """Do everything that is due; with `settle` idle times count as elapsed."""
+        """Move below RAM everything that is due; with `settle` idle times count as elapsed."""
         if not self._enabled:
             return
-        self._leave_hot(settle=settle)
         self._asked_moves(pause)
         if not settle:
             self._promote(pause)
         self._demote(pause, settle=settle)
 
-    # -- out of RAM ------------------------------------------------------------------------------------------
-
-    def _leave_hot(self, *, settle: bool) -> None:
+    def leave_hot(self, *, settle: bool) -> None:
+        """Let go in RAM of what is idle; needs no other tier."""
+        if not self._enabled:
+            return
         parts = self._parts
         now = parts.clock.monotonic()
         moment = now + 1 if settle else now - self._hot_idle
@@ -106,116 +114,49 @@ class Movement:
             parts.hot.remove(key)
             parts.counters.add(DEMOTIONS, 1)
 
-    def _recently_hot(self) -> dict[bytes, float]:
-        """Return for each content in RAM the wall time of its last use."""
-        parts = self._parts
-        offset = parts.clock.now() - parts.clock.monotonic()
-        used: dict[bytes, float] = {}
-        with parts.hot.lock:
-            for entry in parts.hot.entries.values():
-                digest = entry.blob.digest
-                used[digest] = max(used.get(digest, 0.0), entry.used + offset)
-        return used
-
-    def _pinned_tiers(self) -> dict[bytes, int]:
-        """Return for each pinned content the hottest tier that a key of it is pinned to."""
-        parts = self._parts
-        tiers: dict[bytes, int] = {}
-        for key, pin in list(parts.pins.items()):
-            record = parts.dirty.get(key)
-            if record is not None:
-                digest = record.digest
-            else:
-                found = parts.catalog.find(encode_key(key))
-                digest = found.digest if found is not None else None
-            if digest is not None:
-                tiers[digest] = min(pin, tiers.get(digest, pin))
-        return tiers
+    def excess(self) -> int:
+        """Return by how many bytes warm is over its capacity."""
+        if self._warm_capacity is None or not self._enabled:
+            return 0
+        return sum(pack.length for pack in self._parts.catalog.packs("tier = ?", (IN_WARM,))) - self._warm_capacity
 
     # -- down ------------------------------------------------------------------------------------------------
 
     def _demote(self, pause: Callable[[], None], *, settle: bool) -> None:
+        """Move idle blobs into cold, and where warm is over its capacity the coldest of the others as well."""
         parts = self._parts
         now = parts.wall()
-        due = parts.catalog.packs(
-            "tier = ? AND due <= ? AND created <= ?",
-            (IN_WARM, now, now) if not settle else (IN_WARM, 1 << 62, 1 << 62),
-        )
-        excess = self._excess()
-        if not settle and excess <= 0:
-            due = [pack for pack in due if pack.created + self._warm_idle <= now]
-        due = [pack for pack in due if pack.id not in parts.sick_packs]
+        packs = [pack for pack in parts.catalog.packs("tier = ?", (IN_WARM,)) if pack.id not in parts.sick_packs]
+        if not packs:
+            return
+        usage = Usage(parts)
+        excess = self.excess()
+        idle_since = now - self._warm_idle
+        if settle:
+            idle_since = float("inf")
+        elif excess > 0:
+            idle_since = max(idle_since, usage.coldest(packs, excess))
+        due = [pack for pack in packs if pack.created <= idle_since and (pack.due <= now or settle or excess > 0)]
         if not due:
             return
-        hot, pinned = self._recently_hot(), self._pinned_tiers()
-        limit = int(parts.config.storage.pack_size_mb * 1024 * 1024)
-        group: list[PackRow] = []
-        for pack in due:
-            group.append(pack)
-            if sum(member.length for member in group) >= limit:
-                excess -= self._demote_packs(group, hot, pinned, pause, settle=settle, squeeze=excess > 0)
-                group = []
-        if group:
-            self._demote_packs(group, hot, pinned, pause, settle=settle, squeeze=excess > 0)
-
-    def _excess(self) -> int:
-        """Return by how many bytes warm is over its capacity."""
-        if self._warm_capacity is None:
-            return 0
-        return sum(pack.length for pack in self._parts.catalog.packs("tier = ?", (IN_WARM,))) - self._warm_capacity
-
-    def _demote_packs(
-        self,
-        packs: list[PackRow],
-        hot: dict[bytes, float],
-        pinned: dict[bytes, int],
-        pause: Callable[[], None],
-        *,
-        settle: bool,
-        squeeze: bool,
-    ) -> int:
-        """Move the idle blobs of some packs into cold; return the bytes of packs that are empty now."""
-        parts = self._parts
-        now = parts.wall()
         writer = open_pack_writer(parts, IN_COLD, pause)
-        moved: list[int] = []
-        stay_until: dict[int, int] = {}
-        kept: set[int] = set()
-        for pack in packs:
-            accesses = self._accesses(pack)
-            for blob in sorted(live_blobs(parts, pack), key=lambda blob: blob.namespace):
+        sources = frozenset(pack.id for pack in due)
+        look_again: dict[int, int] = {}
+        for pack in sorted(due, key=lambda pack: pack.created):
+            reads = usage.reads(pack)
+            for blob in live_blobs(parts, pack):
                 pause()
-                last = max(accesses.get(blob.number, pack.created), int(hot.get(blob.digest, 0)))
-                idle = settle or squeeze or last + self._warm_idle <= now
-                if idle and pinned.get(blob.digest, IN_COLD) == IN_COLD:
+                last = usage.last(blob.number, blob.digest, pack, reads)
+                if last <= idle_since and usage.may_go_cold(blob.digest):
                     writer.add(blob.namespace, blob.digest, blob.plaintext)
-                    moved.append(blob.number)
+                    self._commit(writer.take(), sources, DEMOTIONS, point="demote")
                 else:
-                    kept.add(pack.id)
-                    until = int(last + self._warm_idle) + 1
-                    stay_until[pack.id] = min(stay_until.get(pack.id, until), until)
-        written = writer.finish()
-        parts.at_point("demote-packed")
+                    until = max(int(last + self._warm_idle) + 1, now + 1)
+                    look_again[pack.id] = min(look_again.get(pack.id, until), until)
+        self._commit(writer.finish(), sources, DEMOTIONS, point="demote")
         with parts.catalog.write(now) as transaction:
-            for pack_written in written:
-                pack_written.record(transaction, now)
-            transaction.forget_accesses(moved)
-            transaction.forget_moves(moved)
-            for pack_id, until in stay_until.items():
-                transaction.set_due(pack_id, max(until, now + 1))
-        parts.at_point("demote-committed")
-        parts.counters.add(DEMOTIONS, len(moved))
-        return sum(pack.length for pack in packs if pack.id not in kept)
-
-    def _accesses(self, pack: PackRow) -> dict[int, int]:
-        """Return the wall time of the last read of those of a pack's blobs that were read."""
-        rows = self._parts.catalog.rows(
-            "SELECT a.blob, a.last FROM accesses a JOIN blobs b ON b.id = a.blob WHERE b.pack = ?", (pack.id,)
-        )
-        last = {row[0]: row[1] for row in rows}
-        for number, (at, _) in list(self._parts.touched.items()):
-            last[number] = max(at, last.get(number, 0))
-        return last
+            for pack_id, until in look_again.items():
+                transaction.set_due(pack_id, until)
 
     # -- up, and where the caller asked ----------------------------------------------------------------------
 
@@ -223,12 +164,12 @@ class Movement:
         parts = self._parts
         wanted, parts.wanted_warm = parts.wanted_warm, set()
         found = parts.catalog.find_blobs(wanted)
-        numbers = [blob.blob for blob in found.values() if blob.tier == IN_COLD]
-        parts.counters.add(PROMOTIONS, self._carry(numbers, IN_WARM, pause))
+        self._carry([blob.blob for blob in found.values() if blob.tier == IN_COLD], IN_WARM, pause)
 
     def _asked_moves(self, pause: Callable[[], None]) -> None:
         parts = self._parts
-        pinned = self._pinned_tiers() if parts.pins else {}
+        asked = [(row[0], row[1]) for row in parts.catalog.rows("SELECT blob, tier FROM moves")]
+        pinned = pinned_tiers(parts) if parts.pins else {}
         for tier in (IN_WARM, IN_COLD):
             rows = parts.catalog.rows(
                 "SELECT m.blob, b.digest FROM moves m JOIN blobs b ON b.id = m.blob JOIN packs p ON p.id = b.pack "
@@ -242,23 +183,20 @@ class Movement:
                 # A key that shares the content may have taken it to cold, or asked for that, since it was pinned here.
                 held = parts.catalog.find_blobs(digest for digest, pin in pinned.items() if pin == IN_WARM)
                 allowed |= {blob.blob for blob in held.values() if blob.tier == IN_COLD}
-            carried = self._carry(allowed, tier, pause)
-            parts.counters.add(PROMOTIONS if tier == IN_WARM else DEMOTIONS, carried)
-        void = [row[0] for row in parts.catalog.rows("SELECT blob FROM moves")]
-        if void:
+            self._carry(allowed, tier, pause)
+        if asked:  # what did not travel lies there already, is pinned elsewhere, or is gone
             with parts.catalog.write(parts.wall()) as transaction:
-                transaction.forget_moves(void)
+                transaction.forget_moves(asked)
 
-    def _carry(self, numbers: Iterable[int], tier: int, pause: Callable[[], None]) -> int:
+    def _carry(self, numbers: Iterable[int], tier: int, pause: Callable[[], None]) -> None:
         """Copy blobs into packs of a tier and commit their new places."""
         parts = self._parts
-        numbers = list(numbers)
-        if not numbers:
-            return 0
-        places = []
-        for number in numbers:
-            places += parts.catalog.blobs_by_number(number)
+        places = [blob for number in numbers for blob in parts.catalog.blobs_by_number(number)]
+        if not places:
+            return
         writer = open_pack_writer(parts, tier, pause)
+        sources = frozenset(blob.place.pack for blob in places)
+        counter = PROMOTIONS if tier == IN_WARM else DEMOTIONS
         for blob in sorted(places, key=lambda blob: (blob.namespace, blob.place)):
             try:
                 plaintext = parts.shelf.read(blob.place, blob.digest, blob.namespace)
@@ -267,19 +205,32 @@ class Movement:
                 parts.counters.add(CORRUPTIONS)
                 parts.dirty.mark_damaged(blob.digest)
                 continue
+            except PackGoneError:
+                continue  # somebody else moved it since it was looked up
             except ConfigurationError as lacking:
                 log.warning("a value stays where it is: %s", lacking)
                 continue
             writer.add(blob.namespace, blob.digest, plaintext)
+            self._commit(writer.take(), sources, counter, point="carry")
             pause()
-        written = writer.finish()
-        parts.at_point("carry-packed")
+        self._commit(writer.finish(), sources, counter, point="carry")
+
+    def _commit(self, written: list[WrittenPack], sources: frozenset[int], counter: int, *, point: str) -> None:
+        """Commit packs that lie whole in their tier: what was moved stays moved, whatever becomes of the rest."""
+        if not written:
+            return
+        parts = self._parts
+        parts.at_point(f"{point}-packed")
+        moved = [blob[0] for pack in written for blob in pack.blobs]
+        tier = written[0].tier
         with parts.catalog.write(parts.wall()) as transaction:
             for pack in written:
-                pack.record(transaction, parts.wall())
+                pack.record(transaction, parts.wall(), sources)
+            numbers = [transaction.number(digest) for digest in moved]
             transaction.forget_accesses(numbers)
-            transaction.forget_moves(numbers)
+            transaction.forget_moves((number, tier) for number in numbers)
         for number in numbers:
             parts.touched.pop(number, None)
-        parts.at_point("carry-committed")
-        return len(places)
+        parts.committed()
+        parts.at_point(f"{point}-committed")
+        parts.counters.add(counter, len(moved))

@@ -1,8 +1,12 @@
-"""The mover: when background work runs, who waits for it, and where its failures go.
+"""The mover: which background work there is, who waits for it, and what its failures mean to callers.
 
-Owns one thread for all background work and one that syncs the journal on an interval. With a manual clock there are
-none: everything runs in `run()` on the caller's thread. Only one run is under way at a time. A failure is kept, counted
-and raised once by the caller's next writing operation; work that failed is tried again, at growing intervals.
+Two workers share it. One does what needs nothing but this machine: checkpoints, collection, compaction of warm. The
+other, the carrier, does what may wait for the cold tier: demotion, promotion, compaction of cold, backups, disposal. So
+a cold tier that hangs holds up neither checkpoints nor writers. A third thread syncs the journal on an interval. With a
+manual clock there are none: everything runs in `run()` on the caller's thread.
+
+Who takes both locks takes the carrier's first. A failure is kept, counted and raised once by the caller's next writing
+operation.
 """
 
 from __future__ import annotations
@@ -11,12 +15,15 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from stratakv.engine.carrier import Carrier
 from stratakv.engine.checkpoint import Checkpoint
 from stratakv.engine.collection import Collection
 from stratakv.engine.compaction import Compaction
+from stratakv.engine.disposal import Disposal
 from stratakv.engine.learning import Learning
-from stratakv.engine.movement import Movement
+from stratakv.engine.records import IN_WARM
 from stratakv.engine.telemetry import BACKGROUND_FAILURES, COLLECTED, COMPACTIONS
+from stratakv.engine.worker import StoppedError, Worker, do_all
 from stratakv.errors import CapacityError, ClosedError, StrataError, TierUnavailableError
 
 if TYPE_CHECKING:
@@ -28,13 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("stratakv")
 
-SLICE_SECONDS = 0.001
-REST_SECONDS = 0.0005
-TICK_SECONDS = 0.25
 ATTEMPTS = 8
-STOP_WITHIN_SECONDS = 5.0
-FIRST_RETRY_SECONDS = 0.5
-LONGEST_RETRY_SECONDS = 30.0
+STOP_WITHIN_SECONDS = 4.5
 CHECKPOINT_SHARE = 0.25
 """A checkpoint starts when the dirty table is this full, so that writers seldom meet its bound."""
 
@@ -45,10 +47,6 @@ TOUCHED_AT_MOST = 20_000
 """Reads below RAM that are counted before they go into the catalog with a checkpoint."""
 
 
-class StoppedError(Exception):
-    """The store is shutting down: what is under way is left for the next opening."""
-
-
 class Mover:
     """Background work of one store."""
 
@@ -56,22 +54,20 @@ class Mover:
         self._parts = parts
         self._journal = journal
         self._checkpoint = Checkpoint(parts, journal, reader)
-        self._movement = Movement(parts)
         self._compaction = Compaction(parts)
+        self._disposal = Disposal(parts)
         self.collection = Collection(parts)
         self.learning = Learning(parts)
+        self.carrier = Carrier(parts, self._compaction, self._disposal)
         self.publish: Callable[[], None] = lambda: None
         """Writes the statistics snapshot for readers beside the owner."""
         self._publish_by: float | None = parts.clock.monotonic() + FIRST_SNAPSHOT_SECONDS
         """When the first snapshot is due; None once there is one."""
-        self._lock = threading.RLock()
-        self._wake = threading.Event()
+        self._here = Worker("stratakv-mover", parts.clock, self._step, self._failed_here)
+        self._carrying = Worker("stratakv-carrier", parts.clock, self._carry, self._failed_carrying)
+        self._syncing: threading.Thread | None = None
         self._stop = threading.Event()
-        self._round = threading.Condition()
-        self._rounds = 0
         self._failure: BaseException | None = None
-        self.last_failure: str | None = None
-        self._threads: list[threading.Thread] = []
         storage = parts.config.storage
         self._dirty_bytes = storage.dirty_limit_mb * 1024 * 1024
         self._dirty_entries = storage.dirty_limit_entries
@@ -79,8 +75,6 @@ class Mover:
         self._sync_seconds = storage.sync_interval_ms / 1000
         self._interval = parts.config.effective_migration_interval
         self._next_upkeep = parts.clock.monotonic() + self._interval
-        self._retry_at = 0.0
-        self._retry_delay = FIRST_RETRY_SECONDS
 
     # -- threads ---------------------------------------------------------------------------------------------
 
@@ -88,80 +82,68 @@ class Mover:
         """Start the threads; none with a manual clock."""
         if self._parts.clock.manual:
             return
-        self._threads = [threading.Thread(target=self._work, name="stratakv-mover", daemon=True)]
+        self._here.start()
+        self._carrying.start()
         if self._parts.config.storage.durability == "process":
-            self._threads.append(threading.Thread(target=self._sync, name="stratakv-sync", daemon=True))
-        for thread in self._threads:
-            thread.start()
+            self._syncing = threading.Thread(target=self._sync, name="stratakv-sync", daemon=True)
+            self._syncing.start()
 
     def stop(self) -> bool:
-        """Stop the threads; False if one did not end within 5 seconds."""
+        """Stop the threads; False if one that must end did not within 5 seconds.
+
+        The carrier may hang in a request. It is left behind: what it still does is told to nobody, and what it has
+        uploaded without committing it the next opening removes.
+        """
         self._stop.set()
-        self._wake.set()
+        self.carrier.stop()
         deadline = self._parts.clock.monotonic() + STOP_WITHIN_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - self._parts.clock.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        for worker in (self._here, self._carrying):
+            worker.ask_to_stop()
+        ended = self._here.ended(deadline)
+        if self._syncing is not None:
+            self._syncing.join(max(0.0, deadline - self._parts.clock.monotonic()))
+            ended = ended and not self._syncing.is_alive()
+        if not self._carrying.ended(deadline):
+            log.warning("the cold tier still owes an answer at shutdown: what it was asked for is left")
+        return ended
 
-    def _work(self) -> None:
-        clock = self._parts.clock
-        while not self._stop.is_set():
-            clock.wait(self._wake, TICK_SECONDS)
-            self._wake.clear()
-            if self._stop.is_set():
-                return
-            if clock.monotonic() < self._retry_at:
-                continue
-            try:
-                self._step()
-            except StoppedError:
-                return
-            except BaseException as failure:  # noqa: BLE001 -- kept for the caller's next operation
-                self._keep(failure)
-            else:
-                self._retry_delay = FIRST_RETRY_SECONDS
-            self._end_round()
+    def _step(self, pause: Callable[[], None]) -> None:
+        """Do on this machine what is due."""
+        checkpointed = self._checkpoint_due() and not self._must_wait_for_carrier()
+        if checkpointed:
+            self._checkpoint.run(pause)
+            self.learning.train(pause)
+            self.learning.refresh_filter(pause)
+        if self._publish_by is not None and (checkpointed or self._parts.clock.monotonic() >= self._publish_by):
+            self._snapshot()
+        if self._parts.clock.monotonic() >= self._next_upkeep:
+            self._next_upkeep = self._parts.clock.monotonic() + self._interval
+            self._upkeep(pause)
+        if checkpointed and self.carrier.is_pressed():
+            self._carrying.nudge()
 
-    def _step(self) -> None:
-        with self._lock:
-            checkpointed = self._checkpoint_due()
-            if checkpointed:
-                self._checkpoint.run(self._pacer())
-                self.learning.train(self._pacer())
-                self.learning.refresh_filter(self._pacer())
-            if self._publish_by is not None and (checkpointed or self._parts.clock.monotonic() >= self._publish_by):
-                self._snapshot()
-            if self._parts.clock.monotonic() >= self._next_upkeep:
-                self._next_upkeep = self._parts.clock.monotonic() + self._interval
-                self._upkeep(self._pacer(), settle=False)
+    def _must_wait_for_carrier(self) -> bool:
+        """Tell whether warm is so far over its capacity that writers have to be held back while cold catches up."""
+        if self._parts.no_room is not None or self._carrying.resting or not self.carrier.is_behind():
+            return False
+        self._carrying.nudge()
+        return True
+
+    def _carry(self, pause: Callable[[], None]) -> None:
+        if self.carrier.step(pause):
+            self._publish_by = self._parts.clock.monotonic()
 
     def _sync(self) -> None:
         clock = self._parts.clock
-        never = self._stop
-        while not clock.wait(never, self._sync_seconds):
+        while not clock.wait(self._stop, self._sync_seconds):
             try:
                 self._journal.sync()
             except ClosedError:
                 return  # latched, or closing: every write says so itself
             except OSError as failure:
-                self._keep(failure)
+                self._here.note(failure)
+                self._failed_here(failure)
                 return
-
-    def _pacer(self) -> Callable[[], None]:
-        """Return a function that rests after each millisecond of work, and ends the work when the store stops."""
-        clock, stop = self._parts.clock, self._stop
-        rest = threading.Event()
-        since = clock.monotonic()
-
-        def pause() -> None:
-            nonlocal since
-            if stop.is_set():
-                raise StoppedError
-            if clock.monotonic() - since >= SLICE_SECONDS:
-                clock.wait(rest, REST_SECONDS)
-                since = clock.monotonic()
-
-        return pause
 
     # -- runs ------------------------------------------------------------------------------------------------
 
@@ -172,34 +154,59 @@ class Mover:
             self._checkpoint.run(_no_pause)
             self.learning.train(_no_pause)
             self.learning.refresh_filter(_no_pause)
-            self._upkeep(_no_pause, settle=settle)
+            self._all_upkeep(settle=settle)
 
-        with self._lock:
+        with self._carrying.lock, self._here.lock:
             self._attempt(all_work, settle=settle)
             self._next_upkeep = self._parts.clock.monotonic() + self._interval
-        self._retry_at, self._retry_delay = 0.0, FIRST_RETRY_SECONDS
-        self._end_round()
+        for worker in (self._here, self._carrying):
+            worker.forgive()
+        self._here.end_round()
 
     def checkpoint(self) -> None:
         """Persist what is dirty, on the caller's thread."""
-        with self._lock:
+        with self._here.lock:
             self._attempt(lambda: self._checkpoint.run(_no_pause))
-        self._end_round()
+        self._here.end_round()
 
-    def _upkeep(self, pause: Callable[[], None], *, settle: bool) -> None:
-        """Do each step even where another fails: on a full disk or beside a sick tier the others still help."""
-        failures = []
-        for step in (self.collection, self._movement, self.collection, self._compaction, self.collection):
-            try:
-                step.run(pause, settle=settle)
-            except StrataError as failure:
-                failures.append(failure)
-                self._clear_up()
+    def _upkeep(self, pause: Callable[[], None]) -> None:
+        """Do each step even where another fails: on a full disk or with damage the others still help."""
+        self._each(lambda: self.carrier.leave_hot(settle=False), lambda: self._reclaim(pause, settle=False))
+        self._rest(settle=False)
+
+    def _all_upkeep(self, *, settle: bool) -> None:
+        """The upkeep of both workers, one after the other; with `settle` idle and grace times count as elapsed."""
+        pause, carrier = _no_pause, self.carrier
+        self._each(
+            lambda: self.collection.run(pause, settle=settle),
+            lambda: carrier.leave_hot(settle=settle),
+            lambda: carrier.move(pause, settle=settle),
+            lambda: self._reclaim(pause, settle=settle),
+            lambda: carrier.compact(pause, settle=settle),
+            lambda: self.collection.run(pause, settle=settle),
+            lambda: carrier.save(pause, settle=settle),
+            lambda: self._disposal.run(IN_WARM, pause, settle=settle),
+            lambda: carrier.dispose(pause, settle=settle),
+        )
+        self._rest(settle=settle)
+
+    def _reclaim(self, pause: Callable[[], None], *, settle: bool) -> None:
+        """Collect and compact what lies on this machine."""
+        self._each(
+            lambda: self.collection.run(pause, settle=settle),
+            lambda: self._disposal.run(IN_WARM, pause, settle=settle),
+            lambda: self._compaction.run(IN_WARM, pause, settle=settle),
+            lambda: self.collection.run(pause, settle=settle),
+            lambda: self._disposal.run(IN_WARM, pause, settle=settle),
+        )
+
+    def _each(self, *steps: Callable[[], object]) -> None:
+        do_all(steps, after_failure=self._clear_up)
+
+    def _rest(self, *, settle: bool) -> None:
         self._parts.compression.trim()
         self._parts.catalog.shrink_memory()
         self._parts.hot.shrink()
-        if failures:
-            raise failures[0]
         if settle:
             self._parts.catalog.compact()
             self._parts.rest()
@@ -227,26 +234,28 @@ class Mover:
     def _free_room(self, pause: Callable[[], None], *, settle: bool) -> bool:
         """On a full disk: lend the reserve, then remove what was deleted; tell whether anything was freed."""
         counters = self._parts.counters
-        with self._lock:
+        with self._here.lock:
             before = counters.total(COLLECTED) + counters.total(COMPACTIONS)
             freed = self._parts.reserve.give_back()
             self._clear_up()
             try:
                 self._checkpoint.commit_known()
-                for step in (self.collection, self._compaction, self.collection):
-                    step.run(pause, settle=settle)
+                self._reclaim(pause, settle=settle)
             except (StrataError, StoppedError) as failure:
                 log.info("no more room could be made: %s", failure)
                 self._clear_up()
             return freed or counters.total(COLLECTED) + counters.total(COMPACTIONS) > before
 
     def _clear_up(self) -> None:
-        """Remove the packs of a run that failed before it committed them."""
-        try:
-            with self._lock:
-                self.collection.remove_orphans()
-        except StrataError as failure:
-            log.warning("packs of a failed run stay until the next one: %s", failure)
+        """Remove the packs of a run that failed before it committed them; those in a remote tier when it is due."""
+        for tier, backend in self._parts.backends.items():
+            try:
+                if backend.remote:
+                    self._disposal.suspect(tier)
+                else:
+                    self._disposal.remove_orphans(tier)
+            except StrataError as failure:
+                log.warning("packs of a failed run stay until the next one: %s", failure)
 
     def _checkpoint_due(self) -> bool:
         dirty = self._parts.dirty
@@ -263,54 +272,53 @@ class Mover:
 
     # -- back-pressure ---------------------------------------------------------------------------------------
 
-    def nudge(self) -> None:
-        """Have the mover look whether a checkpoint is due."""
-        self._wake.set()
-
     def relieve(self) -> None:
         """Return when the dirty table has room.
 
         Raises:
-            CapacityError: No room can be made because the disk is full.
+            CapacityError: No room can be made because the disk, or every tier, is full.
             StrataError: The checkpoint fails for another reason.
         """
-        if not self._threads or threading.current_thread() in self._threads:
+        here = self._here
+        if not here.running or here.is_current():
             self.checkpoint()
             return
         dirty = self._parts.dirty
-        failed_before = self.last_failure
+        failures = here.failures
         while len(dirty) >= self._dirty_entries or dirty.journal_bytes >= self._dirty_bytes:
             if self._stop.is_set():
                 raise ClosedError("the store is shutting down")
-            with self._round:
-                seen = self._rounds
-                self._wake.set()
-                self._round.wait_for(lambda seen=seen: self._rounds != seen, timeout=1.0)  # type: ignore[misc]
-            if self.last_failure is not None and self.last_failure is not failed_before:
+            here.await_round(1.0)
+            if self._parts.no_room is not None:
+                raise CapacityError(self._parts.no_room)
+            if here.failures != failures or here.resting:
                 self.raise_failure()
-                raise CapacityError(f"too much is waiting to be written and the checkpoint fails: {self.last_failure}")
-            if self._retry_at > self._parts.clock.monotonic() and self.last_failure is not None:
-                raise CapacityError(f"too much is waiting to be written and the checkpoint fails: {self.last_failure}")
-
-    def _end_round(self) -> None:
-        with self._round:
-            self._rounds += 1
-            self._round.notify_all()
+                raise CapacityError(f"too much is waiting to be written and the checkpoint fails: {here.last_failure}")
 
     # -- failures --------------------------------------------------------------------------------------------
 
+    @property
+    def last_failure(self) -> str | None:
+        """The text of a failure of the background, or None."""
+        return self._here.last_failure or self._carrying.last_failure
+
+    def _failed_here(self, failure: BaseException) -> None:
+        self._keep(failure)
+        if isinstance(failure, CapacityError):
+            self._free_room(self._here.pacer(), settle=False)
+        elif isinstance(failure, StrataError):
+            self._clear_up()
+
+    def _failed_carrying(self, failure: BaseException) -> None:
+        self._keep(failure)
+        if isinstance(failure, StrataError):
+            self._clear_up()
+
     def _keep(self, failure: BaseException) -> None:
         self._parts.counters.add(BACKGROUND_FAILURES, 1)
-        self.last_failure = f"{type(failure).__name__}: {failure}"
         # A tier that cannot be reached is expected trouble: its keys say so themselves, and the work is tried again.
         if not isinstance(failure, TierUnavailableError):
             self._failure = failure
-        if isinstance(failure, CapacityError):
-            self._free_room(self._pacer(), settle=False)
-        elif isinstance(failure, StrataError):
-            self._clear_up()
-        self._retry_at = self._parts.clock.monotonic() + self._retry_delay
-        self._retry_delay = min(2 * self._retry_delay, LONGEST_RETRY_SECONDS)
 
     def raise_failure(self, *, full_disk: bool = True) -> None:
         """Raise, once, what went wrong in the background since the last call; on request not that the disk is full."""

@@ -17,8 +17,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stratakv.backends.directory import DirectoryBackend
-from stratakv.backends.views import DirectoryView, DiskView
 from stratakv.config import Namespaces, OptimizationConfig
 from stratakv.engine.catalog import Catalog
 from stratakv.engine.catalog_schema import FORMAT_VERSION
@@ -34,16 +32,15 @@ from stratakv.engine.labels import Labels
 from stratakv.engine.learning import empty_filter, load_filter
 from stratakv.engine.ownership import DirectoryLock
 from stratakv.engine.parts import Parts
-from stratakv.engine.records import IN_COLD, IN_WARM, decode_key
+from stratakv.engine.records import IN_COLD, decode_key
 from stratakv.engine.replay import JournalReader, Replayed
-from stratakv.engine.rescue import open_warm
 from stratakv.engine.reserve import Reserve
 from stratakv.engine.serialization import Serializer
 from stratakv.engine.shelf import Shelf
 from stratakv.engine.telemetry import Counters
+from stratakv.engine.tier_opening import claim_cold, open_tiers
 from stratakv.errors import CapacityError, ConfigurationError, CorruptionError
 from stratakv.policies.eviction import policy_by_name
-from stratakv.types import StorageTier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,6 +48,7 @@ if TYPE_CHECKING:
     from stratakv.backends.base import Backend
     from stratakv.clock import Clock
     from stratakv.files import Files
+    from stratakv.types import StorageTier
 
 CATALOG_FILE = "catalog.db"
 JOURNAL_DIRECTORY = "journal"
@@ -127,13 +125,11 @@ def _assemble(
     opened: list[Backend] = []
     try:
         store_id, epoch = _identity(catalog, clock, read_only=read_only)
-        if StorageTier.WARM not in backends:
-            _keep_warm_backend(catalog, config.tiered_storage.warm.backend, clock, read_only=read_only)
-        tiers = {
-            IN_WARM: backends.get(StorageTier.WARM) or _warm_backend(config, catalog, files, read_only=read_only),
-            IN_COLD: backends.get(StorageTier.COLD) or _cold_backend(config, path, files, read_only=read_only),
-        }
+        tiers = open_tiers(config, catalog, given=backends, clock=clock, files=files, read_only=read_only)
         opened = list(tiers.values())
+        claim = None if read_only else claim_cold(config, catalog, tiers[IN_COLD], store_id, clock)
+        if claim is not None and claim.held is not None:
+            epoch = claim.held.epoch
         book = DictionaryBook(dictionary_bytes=config.compression.dictionary_kb * 1024)
         _load_dictionaries(catalog, book)
         serializer = Serializer(allow_pickle=config.serialization.allow_pickle, enums=config.serialization.enums)
@@ -168,6 +164,7 @@ def _assemble(
             bloom=None,
             reserve=_reserve(config, path),
             counters=Counters(),
+            claim=claim,
         )
         _recover(parts)
     except BaseException:
@@ -226,42 +223,6 @@ def _identity(catalog: Catalog, clock: Clock, *, read_only: bool) -> tuple[bytes
         epoch += 1
         transaction.set_meta("epoch", epoch)
     return store_id, epoch
-
-
-def _warm_backend(config: OptimizationConfig, catalog: Catalog, files: Files, *, read_only: bool) -> Backend:
-    directory = catalog.path.with_name("warm")
-    if config.tiered_storage.warm.backend == "directory":
-        return DirectoryView(directory) if read_only else DirectoryBackend(directory, files=files)
-    if read_only:
-        return DiskView(directory)
-    return open_warm(directory, files, catalog.packs("tier = ?", (IN_WARM,)))
-
-
-def _keep_warm_backend(catalog: Catalog, wanted: str, clock: Clock, *, read_only: bool) -> None:
-    """Remember by which backend the warm packs are kept.
-
-    Raises:
-        ConfigurationError: There are some, kept by another one.
-    """
-    found = catalog.meta("warm_backend")
-    if found == wanted:
-        return
-    if found is not None and catalog.packs("tier = ?", (IN_WARM,)):
-        raise ConfigurationError(
-            f"the warm tier of {catalog.path.parent} is kept by backend {found!r}, not {wanted!r}: set "
-            f"tiered_storage.warm.backend to {found!r}; to change it, run maintain(settle=True) with it first"
-        )
-    if not read_only:
-        with catalog.write(int(clock.now())) as transaction:
-            transaction.set_meta("warm_backend", wanted)
-
-
-def _cold_backend(config: OptimizationConfig, path: Path, files: Files, *, read_only: bool) -> Backend:
-    cold = config.tiered_storage.cold
-    if cold.backend == "s3":
-        raise ConfigurationError("tiered_storage.cold.backend: s3 is not available in this version; use directory")
-    directory = Path(cold.path).expanduser() if cold.path else path / "cold"
-    return DirectoryView(directory) if read_only else DirectoryBackend(directory, files=files)
 
 
 def _recover(parts: Parts) -> None:

@@ -94,6 +94,7 @@ class PackWriter:
         block_bytes: A block is closed when its plaintext reaches this size.
         pack_bytes: A pack is closed when it reaches this size.
         pause: Called between blocks, so that a long run lets others at the interpreter.
+        announce: Called with the name of each pack and the dictionaries it needs, before it is written.
     """
 
     def __init__(
@@ -109,7 +110,9 @@ class PackWriter:
         block_bytes: int,
         pack_bytes: int,
         pause: Callable[[], None],
+        announce: Callable[[str, set[int]], None],
     ) -> None:
+        self._announce = announce
         self._backend = backend
         self._tier = tier
         self._store_id = store_id
@@ -198,6 +201,7 @@ class PackWriter:
         content, index_offset, index_digest = builder.finish()
         # The random part keeps two owners of one bucket from ever naming a pack alike.
         name = f"{pack_prefix(self._store_id)}{self._epoch:08x}-{secrets.token_hex(8)}.pack"
+        self._announce(name, builder.dictionaries)
         self._backend.put(name, content)
         self._written.append(
             WrittenPack(
@@ -213,9 +217,13 @@ class PackWriter:
         )
 
     def finish(self) -> list[WrittenPack]:
-        """Write what is open and return all packs written, durable but not in the catalog."""
+        """Write what is open and return the packs written since the last `take`, durable but not in the catalog."""
         self._close_block()
         self._close_pack()
+        return self.take()
+
+    def take(self) -> list[WrittenPack]:
+        """Return the packs that are whole by now, so that they can be committed while others are being filled."""
         written, self._written = self._written, []
         return written
 
@@ -236,4 +244,5 @@ def open_pack_writer(parts: Parts, tier: int, pause: Callable[[], None]) -> Pack
         block_bytes=1024 * (settings.cold_block_kb if cold else settings.warm_block_kb),
         pack_bytes=int(parts.config.storage.pack_size_mb * 1024 * 1024),
         pause=pause,
+        announce=parts.announce_cold if cold else parts.announce,
     )

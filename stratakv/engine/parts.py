@@ -5,6 +5,7 @@ Holds no behaviour beyond small questions that several of them ask. Who opens an
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from stratakv.config import OptimizationConfig
     from stratakv.engine.bloom import BloomFilter
     from stratakv.engine.catalog import Catalog
+    from stratakv.engine.claim import Claim
     from stratakv.engine.compression import CompressionEngine
     from stratakv.engine.dictionaries import DictionaryBook
     from stratakv.engine.dirty import DirtyTable
@@ -60,6 +62,8 @@ class Parts:
     bloom: BloomFilter | None
     reserve: Reserve
     counters: Counters
+    claim: Claim | None = None
+    """The right to write to a remote cold tier; None where it is this store's alone anyway."""
     pins: dict[str, int] = field(default_factory=dict)
     stamps: list[int] = field(default_factory=lambda: [0] * STRIPES)
     """Changes whenever a key of the stripe changes: a value read from below enters RAM only if its stamp stayed."""
@@ -73,8 +77,27 @@ class Parts:
     """Contents in cold that were read often enough to return to warm."""
     sick_packs: set[int] = field(default_factory=set)
     """Packs in which background work met damage, or what it cannot decode; left alone until the store is reopened."""
+    under_way: dict[int, set[str]] = field(default_factory=dict)
+    """Packs that a thread has written, or is writing, and not committed yet."""
+    no_room: str | None = None
+    """Why no value can be taken: warm is over its capacity, and cold takes nothing. None where there is room."""
+    secure_dictionaries: Callable[[set[int]], None] = field(default=lambda _dictionaries: None)
+    """Called before a cold pack is written: the dictionaries that it needs must reach a remote tier first."""
     at_point: Callable[[str], None] = field(default=lambda _point: None)
     """Called with the name of each step of background work; crash tests stop the process there."""
+
+    def announce(self, pack: str, _dictionaries: set[int]) -> None:
+        """Note that the calling thread writes a pack; until `committed` nobody takes it for left behind."""
+        self.under_way.setdefault(threading.get_ident(), set()).add(pack)
+
+    def announce_cold(self, pack: str, dictionaries: set[int]) -> None:
+        """The same of a cold pack, whose dictionaries must be there before it."""
+        self.secure_dictionaries(dictionaries)
+        self.announce(pack, dictionaries)
+
+    def committed(self) -> None:
+        """The packs that the calling thread wrote are in the catalog."""
+        self.under_way.pop(threading.get_ident(), None)
 
     def wall_ms(self) -> int:
         """Return wall time in milliseconds."""

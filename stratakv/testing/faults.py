@@ -1,7 +1,7 @@
 """Backends that misbehave on request, by delegation to a real one. No patching: they implement `Backend`.
 
 Each wraps `inner` and, with nothing asked of it, behaves exactly like `inner`. They keep no objects
-themselves. Thread-safe as far as `inner` is.
+themselves. Thread-safe as far as `inner` is. Many deletions arrive one by one, so that each may go wrong.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 Moment = Literal["before", "after"]
 Result = TypeVar("Result")
 
-CALLS = frozenset(
-    {"put", "create", "get", "get_range", "size", "delete", "delete_many", "list", "bytes_on_disk", "close"}
-)
+CALLS = frozenset({"put", "create", "get", "get_range", "size", "delete", "list", "bytes_on_disk", "close"})
 """The calls of a backend, as `call=` names them."""
 _NO_SIZE = -1
 
@@ -71,10 +69,6 @@ class _Wrapper(Backend):
 
     def delete(self, name: str) -> bool:
         return self._around("delete", name, _NO_SIZE, lambda: self.inner.delete(name))
-
-    def delete_many(self, names: Iterable[str]) -> None:
-        wanted = tuple(names)
-        self._around("delete_many", ",".join(wanted), _NO_SIZE, lambda: self.inner.delete_many(wanted))
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         return self._around("list", prefix, _NO_SIZE, lambda: self.inner.list(prefix))

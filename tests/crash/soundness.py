@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.crash.life import NUMBERS, Model, value_of
 
@@ -86,5 +86,8 @@ def leave(store: Store) -> None:
     parts.catalog.close()
     for backend in parts.backends.values():
         # A crashing backend refuses even this; the one it wraps does not.
-        getattr(backend, "inner", backend).close()
+        innermost: Any = backend
+        while hasattr(innermost, "inner"):
+            innermost = innermost.inner
+        innermost.close()
     parts.lock.release()

@@ -1,0 +1,204 @@
+"""The claim: the right to write to a remote tier, taken at opening and checked before anything is deleted.
+
+Two machines may hold the same store, a restored copy beside the old one, and no lock reaches both. So each opening
+writes a manifest with the next epoch, conditionally; who finds a higher one than its own has lost the tier and writes
+no more. Reads go on: packs do not change.
+
+Where the server's conditional write is not atomic, two that open at the very same moment may both believe they won
+until their next check; the claim reads back what it wrote, which leaves a window of one request.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from typing import TYPE_CHECKING
+
+from stratakv.backends.base import ObjectNotFoundError
+from stratakv.engine.manifest import PREFIX, Manifest, epoch_of_manifest, epoch_of_pack, manifest_name
+from stratakv.errors import ConfigurationError, StoreLockedError, TierUnavailableError
+
+if TYPE_CHECKING:
+    from stratakv.backends.base import Backend
+    from stratakv.engine.catalog import Catalog
+
+log = logging.getLogger("stratakv")
+
+ROUNDS, WRITERS = 3, 8
+"""Of the probe: so many objects, each created by so many at the same moment."""
+
+KEPT = 2
+"""Manifests of the past that stay, for people."""
+
+
+class Claim:
+    """One opening's claim on a remote tier.
+
+    Args:
+        backend: The tier.
+        catalog: Remembers what was granted.
+        store_id: 16 bytes that name the store.
+
+    Attributes:
+        held: The manifest that this opening wrote; None until the tier could be reached.
+        lost: Why the claim is lost for good, or None.
+        atomic: Whether the server's conditional write lets one of many win; None while unknown.
+    """
+
+    def __init__(self, backend: Backend, catalog: Catalog, store_id: bytes) -> None:
+        self._backend = backend
+        self._catalog = catalog
+        self._store_id = store_id.hex()
+        self.held: Manifest | None = None
+        self.lost: str | None = None
+        self.atomic: bool | None = None
+
+    # -- taking it -------------------------------------------------------------------------------------------
+
+    def take(self, now: int, *, take_over: bool = False) -> int:
+        """Become the owner; return the epoch.
+
+        Args:
+            now: Wall time in seconds.
+            take_over: Also where another store owns the tier.
+
+        Raises:
+            ConfigurationError: Another store owns it.
+            StoreLockedError: Somebody else became the owner at the same moment.
+            TierUnavailableError: It cannot be reached.
+        """
+        newest = self._newest()
+        if newest is not None and newest.store_id != self._store_id and not take_over:
+            raise ConfigurationError(
+                f"{self._backend.place} belongs to another store ({newest.store_id[:16]}, opened as epoch "
+                f"{newest.epoch}): give this store a bucket or prefix of its own, or, if the other one is gone for "
+                "good, open it once with --take-over (tiered_storage.cold.take_over: true)"
+            )
+        self.atomic = self._is_atomic(now)
+        local = int(self._catalog.meta("epoch", 1))
+        epoch = max(local, newest.epoch + 1 if newest is not None else 1)
+        restored = self._catalog.meta("wrote_from") == 0
+        wrote_from = epoch if restored else int(self._catalog.meta("wrote_from", 1))
+        mine = Manifest(self._store_id, epoch, 1, wrote_from, secrets.token_hex(8), now)
+        content = mine.to_bytes()
+        if not self._backend.create(mine.name, content) or self._backend.get(mine.name) != content:
+            raise StoreLockedError(
+                f"somebody else became the owner of {self._backend.place} at this moment (epoch {epoch}): make sure "
+                "that only one process uses it, and open the store again"
+            )
+        with self._catalog.write(now) as transaction:
+            transaction.set_meta("epoch", epoch)
+            transaction.set_meta("claimed", self._backend.place)
+            transaction.set_meta("wrote_from", wrote_from)
+        self.held = mine
+        self._forget_past(epoch)
+        return epoch
+
+    def _newest(self) -> Manifest | None:
+        """Return the manifest of the highest epoch. Looks beyond the listing, which may lag."""
+        epochs = [epoch_of_manifest(info.name) for info in self._backend.list(PREFIX)]
+        listed = max((number for number in epochs if number is not None), default=0)
+        newest, epoch = None, max(listed, 1)
+        while True:
+            name = manifest_name(epoch)
+            try:
+                newest = Manifest.from_bytes(self._backend.get(name), name)
+            except ObjectNotFoundError:
+                if newest is None and listed:
+                    raise TierUnavailableError(f"{self._backend.place} lists {name}, but lacks it: try again") from None
+                return newest
+            epoch += 1
+
+    def _forget_past(self, epoch: int) -> None:
+        past = sorted(info.name for info in self._backend.list(PREFIX) if info.name < manifest_name(epoch))
+        self._backend.delete_many(past[:-KEPT])
+
+    # -- holding it ------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Return if this opening is still the owner.
+
+        Raises:
+            StoreLockedError: Another opening has taken the tier; nothing more may be written or deleted there.
+            TierUnavailableError: It cannot be asked, or was not reached yet.
+        """
+        if self.lost is not None:
+            raise StoreLockedError(self.lost)
+        if self.held is None:
+            raise TierUnavailableError(f"{self._backend.place} was not reached yet")
+        epochs = [epoch_of_manifest(info.name) for info in self._backend.list(PREFIX)]
+        newest = max((number for number in epochs if number is not None), default=0)
+        try:
+            present = Manifest.from_bytes(self._backend.get(self.held.name), self.held.name)
+        except ObjectNotFoundError:
+            raise TierUnavailableError(f"{self._backend.place} lacks manifest {self.held.name}: try again") from None
+        if newest > self.held.epoch or present != self.held:
+            self.lost = (
+                f"{self._backend.place} was taken by another owner (epoch {newest}, this one has {self.held.epoch}): "
+                "nothing more is written or deleted there; close this store, or reopen it to take the tier back"
+            )
+            log.error(self.lost)
+            raise StoreLockedError(self.lost)
+
+    def grants(self, pack: str) -> bool:
+        """Tell whether a dead pack is this owner's to delete."""
+        epoch = epoch_of_pack(pack)
+        return self.held is not None and epoch is not None and self.held.granted_from <= epoch <= self.held.epoch
+
+    def wrote(self, pack: str) -> bool:
+        """Tell whether a pack that the catalog does not know was written from this owner's directory."""
+        epoch = epoch_of_pack(pack)
+        return epoch is not None and self.wrote_epoch(epoch)
+
+    def wrote_epoch(self, epoch: int) -> bool:
+        """Tell whether an epoch is one of the openings of this owner's directory."""
+        return self.held is not None and self.held.wrote_from <= epoch <= self.held.epoch
+
+    # -- what the server is worth ----------------------------------------------------------------------------
+
+    def _is_atomic(self, now: int) -> bool:
+        """Find out whether of many that create an object at the same moment one wins; asked once of each place."""
+        known = self._catalog.meta("atomic_create")
+        place = self._backend.place
+        if isinstance(known, str) and known[1:] == place:
+            atomic = known[0] == "1"
+        else:
+            atomic = is_create_atomic(self._backend)
+            with self._catalog.write(now) as transaction:
+                transaction.set_meta("atomic_create", f"{int(atomic)}{place}")
+        if not atomic:
+            log.warning(
+                "%s lets several writers create the same object: two that open this store at the same moment may both "
+                "believe to own it until their next check; open it from one place only",
+                place,
+            )
+        return atomic
+
+
+def is_create_atomic(backend: Backend) -> bool:
+    """Tell whether of several that create one object at the same moment at most one is told that it did."""
+    for _ in range(ROUNDS):
+        name = f"probes/{secrets.token_hex(8)}"
+        start = threading.Barrier(WRITERS)
+        outcomes: list[bool | Exception] = []
+
+        def write(number: int, name: str = name, start: threading.Barrier = start) -> None:
+            start.wait()
+            try:
+                outcomes.append(backend.create(name, b"%d" % number))  # noqa: B023 -- joined below, within the round
+            except Exception as failure:  # noqa: BLE001 -- raised by the round's end
+                outcomes.append(failure)  # noqa: B023
+
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(WRITERS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        backend.delete(name)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+        if sum(outcome is True for outcome in outcomes) > 1:
+            return False
+    return True

@@ -1,0 +1,94 @@
+"""Usage: when contents below RAM were last used, where pins hold them, and which are the coldest.
+
+Answers as of the moment it was made, from the catalog's access counts, the hot table and the pins. Decides nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stratakv.engine.records import IN_COLD, IN_WARM, encode_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stratakv.engine.catalog_rows import PackRow
+    from stratakv.engine.parts import Parts
+
+
+class Usage:
+    """The use of one store's contents.
+
+    Args:
+        parts: The store's pieces.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._in_ram = self._recently_hot()
+        self._pinned = pinned_tiers(parts)
+
+    def _recently_hot(self) -> dict[bytes, float]:
+        """Return for each content in RAM the wall time of its last use."""
+        parts = self._parts
+        offset = parts.clock.now() - parts.clock.monotonic()
+        used: dict[bytes, float] = {}
+        with parts.hot.lock:
+            for entry in parts.hot.entries.values():
+                digest = entry.blob.digest
+                used[digest] = max(used.get(digest, 0.0), entry.used + offset)
+        return used
+
+    def may_go_cold(self, digest: bytes) -> bool:
+        """Tell whether no pin holds a content above cold."""
+        return self._pinned.get(digest, IN_COLD) == IN_COLD
+
+    def reads(self, pack: PackRow) -> dict[int, int]:
+        """Return the wall time in seconds of the last read of those of a pack's blobs that were read."""
+        rows = self._parts.catalog.rows(
+            "SELECT a.blob, a.last FROM accesses a JOIN blobs b ON b.id = a.blob WHERE b.pack = ?", (pack.id,)
+        )
+        last = {row[0]: row[1] for row in rows}
+        for number, (at, _) in list(self._parts.touched.items()):
+            last[number] = max(at, last.get(number, 0))
+        return last
+
+    def last(self, number: int, digest: bytes, pack: PackRow, reads: dict[int, int]) -> int:
+        """Return the wall time in seconds of a blob's last use: a read of it, or when it was packed."""
+        return max(reads.get(number, pack.created), int(self._in_ram.get(digest, 0)))
+
+    def coldest(self, packs: Iterable[PackRow], size: int) -> int:
+        """Return the moment (wall seconds) up to which contents were last used that together take `size` bytes."""
+        share = {pack.id: pack.length / max(1, pack.plaintext) for pack in packs}
+        unread = {pack.id: pack.live for pack in packs}
+        uses: list[tuple[int, float]] = []
+        for pack, last, plaintext in self._parts.catalog.rows(
+            "SELECT b.pack, a.last, b.size FROM accesses a JOIN blobs b ON b.id = a.blob JOIN packs p ON p.id = b.pack "
+            "WHERE p.tier = ?",
+            (IN_WARM,),
+        ):
+            if pack in share:
+                unread[pack] -= plaintext
+                uses.append((last, plaintext * share[pack]))
+        uses += [(pack.created, unread[pack.id] * share[pack.id]) for pack in packs]
+        moment, taken = 0, 0.0
+        for moment, held in sorted(uses):  # noqa: B007 -- the moment reached is what is asked for
+            taken += held
+            if taken >= size:
+                break
+        return moment
+
+
+def pinned_tiers(parts: Parts) -> dict[bytes, int]:
+    """Return for each pinned content the hottest tier that a key of it is pinned to."""
+    tiers: dict[bytes, int] = {}
+    for key, pin in list(parts.pins.items()):
+        record = parts.dirty.get(key)
+        if record is not None:
+            digest = record.digest
+        else:
+            found = parts.catalog.find(encode_key(key))
+            digest = found.digest if found is not None else None
+        if digest is not None:
+            tiers[digest] = min(pin, tiers.get(digest, pin))
+    return tiers
