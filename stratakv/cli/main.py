@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from stratakv import __version__
-from stratakv.cli import config_command, demo, get, keys, load, stats, verify
+from stratakv.cli import compact, config_command, demo, explain, gc, get, keys, load, migrate, stats, verify
 from stratakv.cli.output import print_error, print_json
 from stratakv.errors import ConfigurationError, StrataError
 
@@ -26,15 +26,19 @@ FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130
 
-_COMMANDS = (demo, load, keys, get, stats, verify, config_command)
+_COMMANDS = (demo, load, keys, get, explain, migrate, stats, verify, gc, compact, config_command)
 _EXAMPLES = """\
 examples:
   stratakv demo
   stratakv load records.jsonl.gz --dir store --key id
   stratakv keys --dir store --prefix k4
   stratakv get k42 --dir store
+  stratakv explain k42 --dir store
+  stratakv migrate --prefix old: --to cold --dir store
   stratakv stats --dir store --json
   stratakv verify --dir store
+  stratakv gc --dir store
+  stratakv compact --dir store --all
   stratakv config show --config memory.yaml
 
 exit codes: 0 good, 1 found damage or failed, 2 wrong usage (configuration errors count as wrong usage),

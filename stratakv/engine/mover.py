@@ -270,6 +270,21 @@ class Mover:
             return True
         return since is not None and self._parts.clock.monotonic() - since >= self._checkpoint_age
 
+    def collect(self, pause: Callable[[], None], *, settle: bool, compact: bool) -> None:
+        """Remove on the caller's thread what is due and what a crash left; on request compact what is due before."""
+
+        def all_work() -> None:
+            self._checkpoint.run(pause)
+            self.collection.run(pause, settle=settle)
+            self.collection.remove_orphans()
+            if compact:
+                self._compaction.run(pause, settle=settle)
+                self.collection.run(pause, settle=settle)
+
+        with self._lock:
+            self._attempt(all_work, settle=settle)
+        self._end_round()
+
     # -- back-pressure ---------------------------------------------------------------------------------------
 
     def relieve(self) -> None:

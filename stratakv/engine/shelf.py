@@ -12,7 +12,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from stratakv.backends.base import Backend, ObjectNotFoundError
-from stratakv.engine.packs import PackIndex, check_block
+from stratakv.engine.packs import Block, PackIndex, check_block
 from stratakv.engine.records import TIERS, Place
 from stratakv.errors import CorruptionError, TierUnavailableError
 
@@ -88,6 +88,10 @@ class Shelf:
             raise CorruptionError(f"a block of pack {self._describe(row)} cannot be decoded: {failure}") from failure
         self._keep_block((pack, number), content)
         return content
+
+    def entry(self, pack: int, number: int) -> Block:
+        """Return what a pack's index says of a block, without reading the block; errors as `read`."""
+        return self._index(pack)[1].block(number)
 
     def blobs(
         self, pack: int, on_damage: Callable[[CorruptionError, int | None], None] | None = None

@@ -1,0 +1,211 @@
+"""Journeys: where a content will be carried next, when at the earliest, and what keeps it where it is.
+
+Says the rules of `movement.py`, `reading.py` and `hot.py` of one key, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from stratakv.engine.moments import moment, span
+from stratakv.engine.outlook import Outlook, Prospect, second_after
+from stratakv.engine.records import ANYWHERE, IN_COLD, IN_HOT, IN_WARM, TIERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stratakv.engine.hot import HotEntry
+
+_BYTES_PER_MB = 1 << 20
+
+
+class Journeys(Outlook):
+    """Between RAM, warm and cold."""
+
+    def all(self) -> Iterator[Prospect]:
+        """Yield every journey that lies ahead or is kept from happening."""
+        for step in (self.move, self.enter_ram, self.leave_ram, self.promote, self.demote):
+            yield from step()
+
+    # -- where somebody asked --------------------------------------------------------------------------------
+
+    def _cold_bar(self) -> str:
+        """Say which pin keeps the content out of cold; empty where none does."""
+        pins = self._standing.pins
+        hottest = min(pins.values(), default=IN_COLD)
+        if hottest == IN_COLD:
+            return ""
+        key = next(key for key, pin in pins.items() if pin == hottest)
+        own = pins.get(self._standing.key) == hottest
+        whose = "the key" if own else f"{key!r}, which shares the content,"
+        return f"{whose} is pinned to {TIERS[hottest].value}"
+
+    def _asked(self) -> int:
+        """Return the tier that the content will be carried to, whatever its idle time; ANYWHERE for none."""
+        standing = self._standing
+        asked = standing.asked
+        if asked == ANYWHERE and self._lying and self._tier == IN_COLD and IN_WARM in standing.pins.values():
+            # The hottest pin counts: one to hot is served from RAM, and cold is as good below it.
+            return IN_WARM if min(standing.pins.values()) == IN_WARM else ANYWHERE
+        return asked
+
+    def move(self) -> Iterator[Prospect]:
+        """Yield what becomes of a tier that was asked for."""
+        asked = self._asked()
+        if asked == ANYWHERE:
+            return
+        name = TIERS[asked].value
+        said = f"{name} was asked for" if self._standing.asked else "its content is pinned to warm and lies in cold"
+        if not self._lying:
+            if asked == IN_COLD and not self._standing.asked_elsewhere:
+                yield Prospect("move", None, f"{said}: the checkpoint puts it there at once")
+            elif asked == IN_COLD:
+                yield Prospect("move", None, f"{said}, but another new key that shares the content did not: warm it is")
+        elif self._off:
+            yield Prospect("move", None, f"{said}, but nothing moves: {self._off}")
+        elif self._stuck:
+            yield Prospect("move", None, f"{said}, but {self._stuck}")
+        elif asked == IN_COLD and self._cold_bar():
+            yield Prospect("move", None, f"{said}, but {self._cold_bar()}: the wish is dropped {self._round}")
+        else:
+            at = None if self._standing.record is not None else self._standing.now
+            yield Prospect("move", at, f"{said}: it moves there {self._round}, however recently it was used")
+
+    # -- RAM -------------------------------------------------------------------------------------------------
+
+    def enter_ram(self) -> Iterator[Prospect]:
+        """Yield what takes a value into RAM."""
+        standing = self._standing
+        if standing.entry is not None:
+            return
+        pin, needed = standing.state.pin, self._tiered.promote_to_hot_accesses
+        more = max(1, needed - standing.accesses)
+        if pin in (IN_WARM, IN_COLD):
+            because = f"no read takes it into RAM: the key is pinned to {TIERS[pin].value}"
+        elif pin == IN_HOT:
+            because = "the next read takes it into RAM, where it is pinned"
+        elif standing.record is not None:
+            because = "the next read takes it into RAM, as long as its last write is in the journal"
+        else:
+            because = (
+                f"{_reads(more, 'takes', 'take')} it into RAM: it was read {_times(standing.accesses)} since it was "
+                f"placed, {needed} are wanted (tiered_storage.promote_to_hot_accesses)"
+            )
+        yield Prospect("enter_ram", None, because)
+
+    def leave_ram(self) -> Iterator[Prospect]:
+        """Yield when a value leaves RAM."""
+        entry = self._standing.entry
+        if entry is None:
+            return
+        policy = self._tiered.eviction_policy
+        if entry.pinned:
+            yield Prospect("leave_ram", None, "it stays in RAM while the store is open: the key is pinned to hot")
+        elif self._off:
+            because = f"no idle time takes it out of RAM: {self._off}; where RAM is full, {policy} may"
+            yield Prospect("leave_ram", None, because)
+        else:
+            at = self._leaves(entry)
+            because = (
+                f"in RAM, last used {self._ago(self._wall(entry.used))}; it leaves when idle for more than "
+                f"{span(self._hot_idle)} (tiered_storage.hot_to_warm_idle_hours), that is at {moment(at)} at the "
+                f"earliest, {self._round}; sooner where RAM is full and {policy} chooses it"
+            )
+            yield Prospect("leave_ram", at, because)
+
+    def _leaves(self, entry: HotEntry) -> float:
+        """Return the first whole second at which an entry has been idle for longer than it may."""
+        return second_after(self._wall(entry.used) + self._hot_idle)
+
+    # -- up and down -----------------------------------------------------------------------------------------
+
+    def promote(self) -> Iterator[Prospect]:
+        """Yield what brings a content from cold to warm."""
+        standing = self._standing
+        if not self._lying or self._tier != IN_COLD or self._asked() == IN_WARM:
+            return
+        needed = self._tiered.promote_to_warm_accesses
+        more = max(1, needed - standing.accesses)
+        if self._off or self._stuck:
+            yield Prospect("promote", None, f"it stays in cold: {self._off or self._stuck}")
+        elif standing.state.digest in self._parts.wanted_warm:
+            yield Prospect("promote", standing.now, f"in cold and read {_times(standing.accesses)}: warm {self._round}")
+        elif standing.state.pin != ANYWHERE:
+            pinned = TIERS[standing.state.pin].value
+            yield Prospect("promote", None, f"reads leave it in cold: the key is pinned to {pinned}")
+        else:
+            because = (
+                f"in cold; {_reads(more, 'brings', 'bring')} it to warm {self._round}: it was read "
+                f"{_times(standing.accesses)} since it was placed, {needed} are wanted "
+                "(tiered_storage.promote_to_warm_accesses)"
+            )
+            yield Prospect("promote", None, because)
+
+    def demote(self) -> Iterator[Prospect]:
+        """Yield when a content moves from warm to cold."""
+        standing = self._standing
+        pack = standing.pack
+        waits = standing.asked == IN_COLD and not (self._cold_bar() or self._off or self._stuck)
+        if (self._lying and (pack is None or pack.tier != IN_WARM)) or waits:
+            return
+        bar = self._off or self._cold_bar() or (self._stuck if self._lying else "")
+        if bar:
+            yield Prospect("demote", None, f"it does not move to cold: {bar}")
+            return
+        idle = f"idle for {span(self._warm_idle)} (tiered_storage.warm_to_cold_idle_hours)"
+        if pack is None or not self._lying:
+            yield Prospect("demote", None, f"it moves to cold when {idle}, counted from its checkpoint")
+            return
+        last = pack.created if standing.last_access is None else standing.last_access
+        at: float = math.ceil(max(pack.due, pack.created + self._warm_idle, last + self._warm_idle))
+        held = max(map(self._held_by_ram, standing.uses), default=0.0)
+        squeezed = self._squeezed()
+        if squeezed:
+            yield Prospect("demote", min(at, standing.now), squeezed)
+            return
+        used = f", last read there {self._ago(last)}" if standing.last_access is not None else ""
+        because = f"in warm since {self._ago(pack.created)}{used}; it moves to cold when {idle}"
+        if held > at:
+            at = held
+            because += ", and what is in use in RAM stays"
+        elif at == pack.due:
+            because += ", and its pack is not looked at before"
+        because += f", that is at {moment(at)} at the earliest, {self._round}"
+        if self._tiered.warm_capacity_mb is not None:
+            because += "; sooner where warm grows beyond tiered_storage.warm_capacity_mb"
+        yield Prospect("demote", at, because)
+
+    def _held_by_ram(self, entry: HotEntry) -> float:
+        """Return how long a use in RAM keeps the content warm: while it is there, and not longer than idle time."""
+        idle = math.ceil(int(self._wall(entry.used)) + self._warm_idle)
+        return idle if entry.pinned else min(idle, self._leaves(entry))
+
+    def _squeezed(self) -> str:
+        """Say so where warm is over its capacity and this pack is among those that give way, idle or not."""
+        pack, capacity = self._standing.pack, self._tiered.warm_capacity_mb
+        if capacity is None or pack is None:
+            return ""
+        now = int(self._standing.now)
+        packs = self._parts.catalog.packs("tier = ?", (IN_WARM,))
+        excess = sum(other.length for other in packs) - int(capacity * _BYTES_PER_MB)
+        eligible = [
+            other
+            for other in packs
+            if other.due <= now and other.created <= now and other.id not in self._parts.sick_packs
+        ]
+        before = sum(other.length for other in eligible if other.id < pack.id)
+        if pack not in eligible or before >= excess:
+            return ""
+        return (
+            f"warm is {excess:,} bytes over its capacity (tiered_storage.warm_capacity_mb): its oldest packs move to "
+            f"cold {self._round}, idle or not, and this one is among them"
+        )
+
+
+def _reads(count: int, one: str, many: str) -> str:
+    return f"the next read {one}" if count == 1 else f"{count} more reads {many}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
