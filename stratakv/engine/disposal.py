@@ -86,15 +86,14 @@ class Disposal:
         """
         parts = self._parts
         parts.under_way.pop(threading.get_ident(), None)
-        before = self._named(tier)
+        if self._lacks_packs(tier):
+            # The catalog may have lost its last transactions, then an orphan is the only copy left; or a list lags.
+            log.warning("packs are missing: nothing without an owner is removed from the %s tier", TIERS[tier].value)
+            return 0
         found = {info.name for info in parts.backends[tier].list(pack_prefix(parts.store_id))}
         # In this order: a pack leaves this set only after its commit, which the catalog then shows.
         writing = {name for names in list(parts.under_way.values()) for name in list(names)}
         named = self._named(tier)
-        if not before & named <= found:
-            # The catalog may have lost its last transactions, then an orphan is the only copy left; or the list lags.
-            log.warning("packs are missing in the %s tier: nothing without an owner is removed", TIERS[tier].value)
-            return 0
         doomed = {row[0] for row in parts.catalog.rows("SELECT name FROM doomed WHERE tier = ?", (tier,))}
         orphans = sorted(found - named - doomed - writing)
         if parts.claim is not None and parts.backends[tier].remote and orphans:
@@ -107,6 +106,16 @@ class Disposal:
         for start in range(0, len(orphans), BATCH):
             parts.backends[tier].delete_many(orphans[start : start + BATCH])
         return len(orphans)
+
+    def _lacks_packs(self, tier: int) -> bool:
+        """Tell whether a pack that the catalog names is not there; a remote tier is not asked for another's sake."""
+        for other, backend in self._parts.backends.items():
+            if other == tier or not backend.remote:
+                before = self._named(other)
+                found = {info.name for info in backend.list(pack_prefix(self._parts.store_id))}
+                if not before & self._named(other) <= found:
+                    return True
+        return False
 
     def _named(self, tier: int) -> set[str]:
         return {row[0] for row in self._parts.catalog.rows("SELECT name FROM packs WHERE tier = ?", (tier,))}

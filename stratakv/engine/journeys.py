@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from stratakv.engine.moments import moment, span
 from stratakv.engine.outlook import Outlook, Prospect, second_after
 from stratakv.engine.records import ANYWHERE, IN_COLD, IN_HOT, IN_WARM, TIERS
+from stratakv.engine.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,29 +178,24 @@ class Journeys(Outlook):
         yield Prospect("demote", at, because)
 
     def _held_by_ram(self, entry: HotEntry) -> float:
-        """Return how long a use in RAM keeps the content warm: while it is there, and not longer than idle time."""
-        idle = math.ceil(int(self._wall(entry.used)) + self._warm_idle)
-        return idle if entry.pinned else min(idle, self._leaves(entry))
+        """Return how long a use in RAM keeps the content warm; leaving RAM for being idle does not undo it."""
+        return math.ceil(int(self._wall(entry.used)) + self._warm_idle)
 
     def _squeezed(self) -> str:
         """Say so where warm is over its capacity and this pack is among those that give way, idle or not."""
         pack, capacity = self._standing.pack, self._tiered.warm_capacity_mb
         if capacity is None or pack is None:
             return ""
-        now = int(self._standing.now)
-        packs = self._parts.catalog.packs("tier = ?", (IN_WARM,))
-        excess = sum(other.length for other in packs) - int(capacity * _BYTES_PER_MB)
-        eligible = [
-            other
-            for other in packs
-            if other.due <= now and other.created <= now and other.id not in self._parts.sick_packs
+        packs = [
+            row for row in self._parts.catalog.packs("tier = ?", (IN_WARM,)) if row.id not in self._parts.sick_packs
         ]
-        before = sum(other.length for other in eligible if other.id < pack.id)
-        if pack not in eligible or before >= excess:
+        excess = sum(other.length for other in packs) - int(capacity * _BYTES_PER_MB)
+        last = max([pack.created, self._standing.last_access or 0, *(self._wall(e.used) for e in self._standing.uses)])
+        if excess <= 0 or last > Usage(self._parts).coldest(packs, excess):
             return ""
         return (
-            f"warm is {excess:,} bytes over its capacity (tiered_storage.warm_capacity_mb): its oldest packs move to "
-            f"cold {self._round}, idle or not, and this one is among them"
+            f"warm is {excess:,} bytes over its capacity (tiered_storage.warm_capacity_mb): its coldest contents move "
+            f"to cold {self._round}, idle or not, and this one is among them"
         )
 
 

@@ -7,6 +7,7 @@ the old copy dead. What decides is idle time, access counts, pins, asked-for mov
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.engine.catalog_rows import whole_digest
@@ -110,9 +111,23 @@ class Movement:
         parts = self._parts
         now = parts.clock.monotonic()
         moment = now + 1 if settle else now - self._hot_idle
+        offset = parts.clock.now() - now
         for key in parts.hot.idle_since(moment):
+            entry = parts.hot.entries.get(key)
+            if entry is not None and not settle:
+                self._note_use(entry.blob.digest, int(entry.used + offset))
             parts.hot.remove(key)
             parts.counters.add(DEMOTIONS, 1)
+
+    def _note_use(self, digest: bytes, last: int) -> None:
+        """Remember below RAM when a content was last used in it, or it would count as idle since it was packed."""
+        parts = self._parts
+        number = parts.catalog.blob_number(digest)
+        touched = parts.touched.get(number)
+        if touched is None:
+            rows = parts.catalog.rows("SELECT last, count FROM accesses WHERE blob = ?", (number,))
+            touched = rows[0] if rows else (0, 0)
+        parts.touched[number] = (max(last, touched[0]), touched[1])
 
     def excess(self) -> int:
         """Return by how many bytes warm is over its capacity."""
@@ -151,7 +166,7 @@ class Movement:
                     writer.add(blob.namespace, blob.digest, blob.plaintext)
                     self._commit(writer.take(), sources, DEMOTIONS, point="demote")
                 else:
-                    until = max(int(last + self._warm_idle) + 1, now + 1)
+                    until = max(math.ceil(last + self._warm_idle), now + 1)
                     look_again[pack.id] = min(look_again.get(pack.id, until), until)
         self._commit(writer.finish(), sources, DEMOTIONS, point="demote")
         with parts.catalog.write(now) as transaction:

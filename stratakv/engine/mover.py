@@ -20,6 +20,7 @@ from stratakv.engine.checkpoint import Checkpoint
 from stratakv.engine.collection import Collection
 from stratakv.engine.compaction import Compaction
 from stratakv.engine.disposal import Disposal
+from stratakv.engine.journal_sync import JournalSync
 from stratakv.engine.learning import Learning
 from stratakv.engine.records import IN_WARM
 from stratakv.engine.telemetry import BACKGROUND_FAILURES, COLLECTED, COMPACTIONS
@@ -65,14 +66,13 @@ class Mover:
         """When the first snapshot is due; None once there is one."""
         self._here = Worker("stratakv-mover", parts.clock, self._step, self._failed_here)
         self._carrying = Worker("stratakv-carrier", parts.clock, self._carry, self._failed_carrying)
-        self._syncing: threading.Thread | None = None
+        self._syncing: JournalSync | None = None
         self._stop = threading.Event()
         self._failure: BaseException | None = None
         storage = parts.config.storage
         self._dirty_bytes = storage.dirty_limit_mb * 1024 * 1024
         self._dirty_entries = storage.dirty_limit_entries
         self._checkpoint_age = storage.checkpoint_interval_seconds
-        self._sync_seconds = storage.sync_interval_ms / 1000
         self._interval = parts.config.effective_migration_interval
         self._next_upkeep = parts.clock.monotonic() + self._interval
 
@@ -84,8 +84,10 @@ class Mover:
             return
         self._here.start()
         self._carrying.start()
-        if self._parts.config.storage.durability == "process":
-            self._syncing = threading.Thread(target=self._sync, name="stratakv-sync", daemon=True)
+        storage = self._parts.config.storage
+        if storage.durability == "process":
+            seconds = storage.sync_interval_ms / 1000
+            self._syncing = JournalSync(self._journal, self._parts.clock, seconds, self._stop, self._sync_failed)
             self._syncing.start()
 
     def stop(self) -> bool:
@@ -101,8 +103,7 @@ class Mover:
             worker.ask_to_stop()
         ended = self._here.ended(deadline)
         if self._syncing is not None:
-            self._syncing.join(max(0.0, deadline - self._parts.clock.monotonic()))
-            ended = ended and not self._syncing.is_alive()
+            ended = self._syncing.ended(deadline) and ended
         if not self._carrying.ended(deadline):
             log.warning("the cold tier still owes an answer at shutdown: what it was asked for is left")
         return ended
@@ -132,18 +133,6 @@ class Mover:
     def _carry(self, pause: Callable[[], None]) -> None:
         if self.carrier.step(pause):
             self._publish_by = self._parts.clock.monotonic()
-
-    def _sync(self) -> None:
-        clock = self._parts.clock
-        while not clock.wait(self._stop, self._sync_seconds):
-            try:
-                self._journal.sync()
-            except ClosedError:
-                return  # latched, or closing: every write says so itself
-            except OSError as failure:
-                self._here.note(failure)
-                self._failed_here(failure)
-                return
 
     # -- runs ------------------------------------------------------------------------------------------------
 
@@ -275,15 +264,18 @@ class Mover:
 
         def all_work() -> None:
             self._checkpoint.run(pause)
-            self.collection.run(pause, settle=settle)
-            self.collection.remove_orphans()
+            self._clear_up()
             if compact:
-                self._compaction.run(pause, settle=settle)
-                self.collection.run(pause, settle=settle)
+                self._reclaim(pause, settle=settle)
+                self.carrier.compact(pause, settle=settle)
+            self.collection.run(pause, settle=settle)
+            self.carrier.save(pause, settle=settle)
+            self._disposal.run(IN_WARM, pause, settle=settle)
+            self.carrier.dispose(pause, settle=settle)
 
-        with self._lock:
+        with self._carrying.lock, self._here.lock:
             self._attempt(all_work, settle=settle)
-        self._end_round()
+        self._here.end_round()
 
     # -- back-pressure ---------------------------------------------------------------------------------------
 
@@ -323,6 +315,10 @@ class Mover:
             self._free_room(self._here.pacer(), settle=False)
         elif isinstance(failure, StrataError):
             self._clear_up()
+
+    def _sync_failed(self, failure: OSError) -> None:
+        self._here.note(failure)
+        self._failed_here(failure)
 
     def _failed_carrying(self, failure: BaseException) -> None:
         self._keep(failure)
