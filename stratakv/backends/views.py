@@ -53,6 +53,10 @@ class _View(FileReads):
             raise translate(error, f"open {name}", self._root) from error
         raise ObjectNotFoundError(f"no object {name} in {self._root}")
 
+    @property
+    def place(self) -> str:
+        return str(self._root)
+
     def size(self, name: str) -> int:
         return self._open_file(name).size
 

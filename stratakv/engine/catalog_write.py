@@ -37,6 +37,8 @@ class Transaction:
         self, connection: apsw.Connection, blob_number: Callable[[bytes], int], live_keys: int, changes: Changes
     ) -> None:
         self._connection = connection
+        self.connection = connection
+        """For what fills a new catalog; everybody else uses the verbs."""
         self._changes = changes
         self._committed_number = blob_number
         self.live_keys = live_keys

@@ -132,7 +132,9 @@ def _assemble(
             epoch = claim.held.epoch
         book = DictionaryBook(dictionary_bytes=config.compression.dictionary_kb * 1024)
         _load_dictionaries(catalog, book)
-        serializer = Serializer(allow_pickle=config.serialization.allow_pickle, enums=config.serialization.enums)
+        options = config.serialization
+        trusted = not catalog.meta("distrusts_pickle", 0)
+        serializer = Serializer(allow_pickle=options.allow_pickle, enums=options.enums, trust_pickle=trusted)
         compression = CompressionEngine(config, serializer=serializer, dictionaries=book, clock=clock)
         known = [
             (number, name, salt or b"")

@@ -57,7 +57,7 @@ def open_tiers(
             _keep_backend(catalog, tier, wanted, name, clock, read_only=read_only)
     warm = given.get(StorageTier.WARM) or _warm_backend(config, catalog, files, read_only=read_only)
     try:
-        cold = given.get(StorageTier.COLD) or _cold_backend(config, catalog.path.parent, files, read_only=read_only)
+        cold = given.get(StorageTier.COLD) or open_cold(config, catalog.path.parent, files, read_only=read_only)
     except BaseException:
         warm.close()
         raise
@@ -102,7 +102,8 @@ def _keep_backend(
             transaction.set_meta(meta, wanted)
 
 
-def _cold_backend(config: OptimizationConfig, path: Path, files: Files, *, read_only: bool) -> Backend:
+def open_cold(config: OptimizationConfig, path: Path, files: Files, *, read_only: bool) -> Backend:
+    """Return the configured cold tier of the store in `path`; read-only it is only looked at."""
     cold = config.tiered_storage.cold
     if cold.backend == "s3":
         raise ConfigurationError("tiered_storage.cold.backend: s3 is not available in this version; use directory")

@@ -33,12 +33,16 @@ class Serializer:
         enums: Enum classes whose members may be stored and read, or their names such as
             "package.module:Color". Modules are never imported: a name is looked up among those already
             imported.
+        trust_pickle: Whether pickles are read unless a call says otherwise: a store restored from elsewhere does not.
 
     Raises:
         ConfigurationError: An entry of `enums` is neither a class nor a name of one.
     """
 
-    def __init__(self, *, allow_pickle: bool = False, enums: Iterable[str | type[Enum]] = ()) -> None:
+    def __init__(
+        self, *, allow_pickle: bool = False, enums: Iterable[str | type[Enum]] = (), trust_pickle: bool = True
+    ) -> None:
+        self._trust_pickle = trust_pickle
         self._enums = EnumList(enums)
         self._options = Options(allow_pickle, self._enums)
 
@@ -81,19 +85,20 @@ class Serializer:
         tree = writer.write(value)
         return join(tree, writer.buffers) if writer.buffers else tree
 
-    def loads(self, plaintext: bytes | bytearray | memoryview, *, trust_pickle: bool = True) -> object:
+    def loads(self, plaintext: bytes | bytearray | memoryview, *, trust_pickle: bool | None = None) -> object:
         """Return the value of a plaintext. It shares no memory with the plaintext.
 
         Args:
             plaintext: What `dumps` returned.
-            trust_pickle: Whether the caller vouches for the bytes: unpickling runs code that they choose.
+            trust_pickle: Whether the caller vouches for the bytes: unpickling runs code that they choose. None: as
+                this serializer was made.
 
         Raises:
             CorruptionError: The bytes are not a plaintext.
             SerializationError: The value needs what this process lacks or refuses: an Enum class that is not
                 listed or not imported, a time zone, scipy, or a pickle that is not trusted.
         """
-        reader = Reader(self._enums, trust_pickle)
+        reader = Reader(self._enums, self._trust_pickle if trust_pickle is None else trust_pickle)
         try:
             return reader.read(plaintext)
         except Exception as error:

@@ -1,0 +1,163 @@
+"""Loading: rows of a backup into a new catalog, and every sum recomputed from them.
+
+Owns the statements for that, and nothing of where rows come from. A catalog that was loaded holds what `verify` asks
+for: references, live bytes and dead marks agree with the rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stratakv.engine.catalog_schema import FORMAT_VERSION
+from stratakv.errors import CorruptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import apsw
+
+    from stratakv.engine.catalog import Catalog
+
+_INSERT = {
+    "namespaces": "INSERT OR REPLACE INTO namespaces VALUES (?, ?, ?)",
+    "packs": "INSERT OR REPLACE INTO packs VALUES (?1, 3, ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, 0, NULL)",
+    "gone_packs": "DELETE FROM packs WHERE name = ?",
+    "blobs": "INSERT OR REPLACE INTO blobs VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+    "gone_blobs": "DELETE FROM blobs WHERE id = ?",
+    "displaced": "INSERT OR REPLACE INTO displaced VALUES (?, ?)",
+    "keys": "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    "gone_keys": "DELETE FROM keys WHERE key = ?",
+}
+_LOST = "SELECT key FROM keys WHERE blob IS NOT NULL AND blob NOT IN (SELECT id FROM blobs)"
+_SUMS = """
+DELETE FROM blobs WHERE pack NOT IN (SELECT id FROM packs);
+CREATE TEMP TABLE named (blob INTEGER PRIMARY KEY, count INTEGER);
+INSERT INTO named SELECT blob, count(*) FROM keys WHERE blob IS NOT NULL GROUP BY blob;
+UPDATE blobs SET refs = coalesce((SELECT count FROM named WHERE blob = id), 0);
+DROP TABLE named;
+CREATE TEMP TABLE held (pack INTEGER PRIMARY KEY, size INTEGER, count INTEGER);
+INSERT INTO held SELECT pack, sum(size), count(*) FROM blobs GROUP BY pack;
+UPDATE packs SET live = coalesce((SELECT size FROM held WHERE pack = id), 0),
+    live_blobs = coalesce((SELECT count FROM held WHERE pack = id), 0);
+DROP TABLE held;
+"""
+
+
+class CatalogLoading:
+    """Fills one new catalog.
+
+    Args:
+        catalog: Empty.
+        now: Wall time in seconds.
+
+    Attributes:
+        saved: Wall time in seconds as of which the rows are.
+        dictionaries: (id, namespace, created, object's name) that the rows list.
+    """
+
+    def __init__(self, catalog: Catalog, now: int) -> None:
+        self._catalog = catalog
+        self._now = now
+        self._waiting: list[tuple[str, Sequence[tuple[Any, ...]]]] = []
+        self._meta: dict[str, Any] = {}
+        self.saved = 0
+        self.dictionaries: list[tuple[int, int, int, str]] = []
+
+    def apply(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Take rows of a table of a backup; later ones replace earlier ones."""
+        if table == "meta":
+            self._meta.update(rows)
+        elif table == "dictionaries":
+            self.dictionaries = [(row[0], row[1], row[2], row[3]) for row in rows]
+        elif table != "chain":
+            self._waiting.append((table, rows))
+
+    def commit(self) -> None:
+        """Write what was taken."""
+        waiting, self._waiting = self._waiting, []
+
+        def work(connection: apsw.Connection) -> None:
+            for table, rows in waiting:
+                connection.executemany(_INSERT[table], rows)
+
+        self._write(work)
+
+    def _write(self, work: Any) -> None:
+        with self._catalog.write(self._now) as transaction:
+            work(transaction.connection)
+
+    def add_dictionary(self, number: int, namespace: int, created: int, content: bytes) -> None:
+        """Add a dictionary in its stored form."""
+        with self._catalog.write(self._now) as transaction:
+            transaction.add_dictionary(number, namespace, content, created)
+
+    def packs(self) -> list[tuple[int, str, int]]:
+        """Return (id, name, bytes) of all packs."""
+        return [(row[0], row[1], row[2]) for row in self._catalog.rows("SELECT id, name, bytes FROM packs")]
+
+    def drop_pack(self, number: int) -> None:
+        """Forget a pack that is not there, and what lies in it."""
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute("DELETE FROM blobs WHERE pack = ?", (number,))
+            connection.execute("DELETE FROM packs WHERE id = ?", (number,))
+
+        self._write(work)
+
+    def drop_lost_keys(self) -> list[bytes]:
+        """Forget the keys whose content no pack holds, and return them."""
+        lost: list[bytes] = []
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute("DELETE FROM blobs WHERE pack NOT IN (SELECT id FROM packs)")
+            lost.extend(row[0] for row in connection.execute(_LOST))
+            connection.executemany("DELETE FROM keys WHERE key = ?", [(key,) for key in lost])
+
+        self._write(work)
+        return lost
+
+    def finish(self, store_id: bytes, epoch: int, *, trust_pickle: bool) -> None:
+        """Recompute all sums and write what a store needs to know of itself.
+
+        Raises:
+            CorruptionError: The rows are of another store.
+        """
+        if self._meta.get("store_id", store_id) != store_id:
+            raise CorruptionError("the parts of the backup belong to different stores")
+        self.saved = int(self._meta.get("saved", 0))
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(_SUMS).fetchall()
+            connection.execute("INSERT INTO dead SELECT id, ? FROM blobs WHERE refs = 0", (self._now,))
+            connection.execute("UPDATE packs SET dead_since = ? WHERE live < plaintext", (self._now,))
+            newest = _number(connection, "SELECT coalesce(max(version), 0) FROM keys")
+            live = _number(connection, "SELECT count(*) FROM keys WHERE blob IS NOT NULL")
+            dictionary = _number(connection, "SELECT coalesce(max(id), 0) FROM dictionaries")
+            meta = {
+                "store_id": store_id,
+                "created": self._meta.get("created", self._now),
+                "format": FORMAT_VERSION,
+                "last_sequence": max(newest, int(self._meta.get("last_sequence", 0))),
+                "next_dictionary": max(dictionary + 1, int(self._meta.get("next_dictionary", 1))),
+                "epoch": epoch,
+                "wrote_from": 0,
+                "distrusts_pickle": int(not trust_pickle),
+                "live_keys": live,
+            }
+            connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(meta.items()))
+            self._catalog.live_keys = live
+
+        with self._catalog.write(self._now) as transaction:
+            work(transaction.connection)
+            transaction.live_keys = self._catalog.live_keys
+
+    def counts(self) -> tuple[int, int, int]:
+        """Return (keys with a value, contents, packs)."""
+        ((contents,),) = self._catalog.rows("SELECT count(*) FROM blobs WHERE refs > 0")
+        ((packs,),) = self._catalog.rows("SELECT count(*) FROM packs")
+        return self._catalog.live_keys, contents, packs
+
+
+def _number(connection: apsw.Connection, sql: str) -> int:
+    row: tuple[Any, ...] | None = connection.execute(sql).fetchone()
+    return int(row[0]) if row is not None else 0

@@ -1,0 +1,188 @@
+"""Restoration: a new store's catalog, made from what a remote cold tier holds.
+
+Owns the order: find a backup that is whole, apply its parts, drop what cold does not have and report it, recompute
+every sum, and only then give the catalog its name. What is dropped is reported by key, never in silence. Nothing in
+the cold tier changes; the next opening of the store claims it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from stratakv.backends.base import ObjectNotFoundError
+from stratakv.engine.backup_format import PREFIX, epoch_and_number, read_head, read_rows
+from stratakv.engine.catalog import Catalog
+from stratakv.engine.catalog_loading import CatalogLoading
+from stratakv.engine.dictionary_form import from_stored
+from stratakv.engine.records import decode_key
+from stratakv.errors import ConfigurationError, CorruptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from stratakv.backends.base import Backend
+
+CATALOG_FILE = "catalog.db"
+UNFINISHED = "restoring.db"
+
+
+@dataclass(slots=True)
+class Restored:
+    """What a restoration brought back, and what not.
+
+    Attributes:
+        store_id: The store's, 32 hexadecimal digits.
+        saved: Wall time in seconds as of which the backup is; None after a scan.
+        keys: Keys that have their value.
+        contents: Contents that they name.
+        packs: Packs in the cold tier that hold them.
+        missing: Keys that the backup knows and whose value was not in the cold tier.
+        damaged: What could not be read, a sentence each.
+        unknown: What cannot be known, a sentence each.
+    """
+
+    store_id: str = ""
+    saved: int | None = None
+    keys: int = 0
+    contents: int = 0
+    packs: int = 0
+    missing: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+
+def restore(
+    cold: Backend, path: Path, *, now: int, trust_pickle: bool, show: Callable[[str, int, int], None]
+) -> Restored:
+    """Build the store of a cold tier's newest whole backup in a new directory.
+
+    Args:
+        cold: The cold tier.
+        path: The directory; missing or empty.
+        now: Wall time in seconds.
+        trust_pickle: Whether pickled values may be read from it later, if the configuration allows pickle.
+        show: Called with (step, done, total).
+
+    Raises:
+        ConfigurationError: The directory is not empty, or the tier has no backup.
+        CorruptionError: No backup in it is whole.
+        TierUnavailableError: The tier cannot be reached.
+    """
+    result = Restored()
+    with new_store(path) as catalog_path:
+        chain = _newest_whole(cold, result)
+        catalog = Catalog(catalog_path)
+        try:
+            loading = CatalogLoading(catalog, now)
+            for number, (name, content) in enumerate(chain):
+                show("catalog", number, len(chain))
+                for table, rows in read_rows(content, name):
+                    loading.apply(table, rows)
+                loading.commit()
+            _load_dictionaries(cold, loading, result)
+            _drop_lost_packs(cold, loading, result, show)
+            result.missing = [decode_key(key) for key in loading.drop_lost_keys()]
+            head = read_head(chain[-1][1], chain[-1][0])
+            loading.finish(head.store_id, head.epoch, trust_pickle=trust_pickle)
+            result.store_id = head.store_id.hex()
+            result.saved = loading.saved
+            result.keys, result.contents, result.packs = loading.counts()
+        finally:
+            catalog.close()
+    return result
+
+
+@contextmanager
+def new_store(path: Path) -> Iterator[Path]:
+    """Hand out where to make the catalog; it becomes the store's at the end, and nothing is left after a failure."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ConfigurationError(f"{path} is not an empty directory: name a new one to restore into")
+    made = not path.exists()
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        yield path / UNFINISHED
+        (path / "journal").mkdir(mode=0o700)
+        (path / UNFINISHED).replace(path / CATALOG_FILE)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        for left in list(path.iterdir()):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        if made:
+            path.rmdir()
+        raise
+
+
+def _newest_whole(cold: Backend, result: Restored) -> list[tuple[str, bytes]]:
+    """Return the parts of the newest backup that can be read, in the order in which they are applied."""
+    found = [(place, info.name) for info in cold.list(PREFIX) if (place := epoch_and_number(info.name)) is not None]
+    if not found:
+        raise ConfigurationError(
+            f"{cold.place} has no backup of a catalog: check bucket and prefix; `stratakv restore --scan` recovers "
+            "what the packs themselves tell"
+        )
+    for _, name in sorted(found, reverse=True):
+        try:
+            content = _part(cold, name)
+            if not read_head(content, name).complete:
+                continue
+            before = [row[0] for table, rows in read_rows(content, name) if table == "chain" for row in rows]
+            return [*((earlier, _part(cold, earlier)) for earlier in before), (name, content)]
+        except CorruptionError as failure:
+            result.damaged.append(f"backup {name} is passed over: {failure}")
+    raise CorruptionError(
+        f"no backup in {cold.place} is whole: {'; '.join(result.damaged) or 'a first one was never completed'}; "
+        "`stratakv restore --scan` recovers what the packs themselves tell"
+    )
+
+
+def _part(cold: Backend, name: str) -> bytes:
+    try:
+        content = cold.get(name)
+    except ObjectNotFoundError:
+        raise CorruptionError(f"{name} is missing") from None
+    read_head(content, name)
+    return content
+
+
+def _load_dictionaries(cold: Backend, loading: CatalogLoading, result: Restored) -> None:
+    for number, namespace, created, name in loading.dictionaries:
+        try:
+            content = cold.get(name)
+            if hashlib.sha256(content).hexdigest()[:16] not in name:
+                raise CorruptionError("its bytes do not give its digest")
+            from_stored(content)
+        except (ObjectNotFoundError, CorruptionError) as failure:
+            result.damaged.append(f"dictionary {number} could not be read: {failure}")
+        else:
+            loading.add_dictionary(number, namespace, created, content)
+
+
+def _drop_lost_packs(
+    cold: Backend, loading: CatalogLoading, result: Restored, show: Callable[[str, int, int], None]
+) -> None:
+    """Drop packs that the tier does not have: what lies in them is missing."""
+    listed = {info.name: info.size for info in cold.list("packs/")}
+    packs = loading.packs()
+    for done, (number, name, size) in enumerate(packs):
+        show("packs", done, len(packs))
+        held = listed.get(name)
+        if held is None:
+            try:
+                held = cold.size(name)  # a listing may lag
+            except ObjectNotFoundError:
+                held = None
+        if held != size:
+            what = "is missing" if held is None else f"has {held} bytes, not {size}"
+            result.damaged.append(f"pack {name} {what}")
+            if held is None:
+                loading.drop_pack(number)
