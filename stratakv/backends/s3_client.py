@@ -46,6 +46,10 @@ _HIDDEN = "***"
 _SHORTEST_SECRET = 4
 
 
+class _RedirectedForeverError(Exception):
+    """The server redirects the very request by which boto3 asks where to: boto3 would ask until the stack is full."""
+
+
 class S3Client:
     """A client of one place, for threads.
 
@@ -89,6 +93,8 @@ class S3Client:
         self._active = 0
         self._closed = False
         self._secrets: frozenset[str] = frozenset()
+        self._looks = threading.local()
+        self._most_looks = 2 * attempts + 1
         self._counts = dict.fromkeys(("put", "get", "list", "delete", "sent_bytes", "received_bytes"), 0)
         self._checks_all = checksums == "when_supported"
         config = Config(
@@ -159,8 +165,19 @@ class S3Client:
         with self._lock:
             self.check_open()
             self._active += 1
+        self._looks.left = self._most_looks
         try:
             return act(self._boto)
+        except _RedirectedForeverError:
+            failure = refusal(
+                "PermanentRedirect",
+                301,
+                "every request is redirected",
+                "HeadBucket",
+                doing,
+                self.place,
+                opening=opening,
+            )
         except FOREIGN as error:
             if status_of(error) in accept:
                 return None
@@ -217,10 +234,15 @@ class S3Client:
     def _sending(self, request: Any, event_name: str, **_: object) -> None:
         # What is raised here, boto3 neither sends nor tries again.
         self.check_open()
+        operation = event_name.rpartition(".")[2]
+        if operation == "HeadBucket":
+            self._looks.left -= 1
+            if self._looks.left < 0:
+                raise _RedirectedForeverError
         size = int(request.headers.get("Content-Length") or 0)
         self._learn(request.headers)
         with self._lock:
-            self._counts[_KINDS.get(event_name.rpartition(".")[2], "put")] += 1
+            self._counts[_KINDS.get(operation, "put")] += 1
             self._counts["sent_bytes"] += size
 
     def _received(self, response_dict: Mapping[str, Any] | None, **_: object) -> None:

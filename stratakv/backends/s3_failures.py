@@ -69,7 +69,16 @@ _KINDS = {
     },
 }  # fmt: skip
 _KIND_OF_CODE = {code: kind for kind, codes in _KINDS.items() for code in codes}
-_KIND_OF_STATUS = {301: "region", 403: "denied", 408: "busy", 429: "busy", 507: "no room"}
+_KIND_OF_STATUS = {
+    301: "region",
+    302: "region",
+    307: "region",
+    308: "region",
+    403: "denied",
+    408: "busy",
+    429: "busy",
+    507: "no room",
+}
 
 _ON_BUCKET = frozenset({"s3:ListBucket", "s3:ListBucketMultipartUploads"})
 _ACTIONS = {
@@ -169,7 +178,7 @@ def refusal(
         f"credentials that have expired",
         "credentials": f"{place} does not accept the credentials: renew or correct those of the AWS profile or "
         f"environment",
-        "region": f"{place} lies in another region{f' ({region})' if region else ''}: correct "
+        "region": f"{place} redirects to another region or address: correct "
         f"tiered_storage.cold.region{f' to {region}' if region else ''} or tiered_storage.cold.endpoint_url",
         "archived": f"the object in {place} is archived: restore it to a class that is read at once",
     }

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stratakv.backends.directory import DirectoryBackend
+from stratakv.backends.s3 import S3Backend
 from stratakv.backends.views import DirectoryView, DiskView
 from stratakv.config import Namespaces, OptimizationConfig
 from stratakv.engine.catalog import Catalog
@@ -259,9 +260,18 @@ def _keep_warm_backend(catalog: Catalog, wanted: str, clock: Clock, *, read_only
 def _cold_backend(config: OptimizationConfig, path: Path, files: Files, *, read_only: bool) -> Backend:
     cold = config.tiered_storage.cold
     if cold.backend == "s3":
-        raise ConfigurationError("tiered_storage.cold.backend: s3 is not available in this version; use directory")
+        return _checked(S3Backend.from_config(cold, read_only=read_only))
     directory = Path(cold.path).expanduser() if cold.path else path / "cold"
     return DirectoryView(directory) if read_only else DirectoryBackend(directory, files=files)
+
+
+def _checked(backend: S3Backend) -> S3Backend:
+    try:
+        backend.check()
+    except BaseException:
+        backend.close()
+        raise
+    return backend
 
 
 def _recover(parts: Parts) -> None:
