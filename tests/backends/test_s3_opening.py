@@ -5,6 +5,9 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import pytest
+
+from stratakv import ManualClock, OptimizationConfig, OptimizationMiddleware, StorageTier
 from stratakv.errors import ConfigurationError, TierUnavailableError
 from stratakv.testing import TcpProxy
 from tests.backends.s3_faults import failing
@@ -12,6 +15,8 @@ from tests.servers.moto import KEY, SECRET, S3Server, aws_environment, moto_serv
 from tests.servers.scripted import Answer, ScriptedServer, refusal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stratakv.backends.s3 import S3Backend
 
 PART = 5 * 1024 * 1024
@@ -109,3 +114,37 @@ def enforce(server: S3Server) -> None:
     connection.request("POST", "/moto-api/reset-auth", b"0")
     assert connection.getresponse().status == 200
     connection.close()
+
+
+# -- a store -------------------------------------------------------------------------------------------------
+
+
+def settings(path: Path, url: str, bucket: str) -> OptimizationConfig:
+    config = OptimizationConfig()
+    config.enabled = True
+    config.storage.path = str(path)
+    cold = config.tiered_storage.cold
+    cold.backend, cold.bucket, cold.prefix, cold.endpoint_url, cold.attempts = "s3", bucket, "prod", url, 1
+    return config
+
+
+def test_a_store_keeps_its_cold_packs_in_the_bucket(s3_server: S3Server, bucket: str, tmp_path: Path) -> None:
+    config = settings(tmp_path / "store", s3_server.url, bucket)
+    with OptimizationMiddleware(config=config, clock=ManualClock()) as memory:
+        for number in range(50):
+            memory.store(f"key {number}", f"value {number} " * 20, tier=StorageTier.COLD)
+        memory.maintain(settle=True)
+    with closing(s3_server.client()) as raw:
+        found = [entry["Key"] for entry in raw.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert any(key.startswith("prod/packs/") for key in found)
+    assert not [key for key in found if "probes" in key]
+    with OptimizationMiddleware(config=config, clock=ManualClock(), read_only=True) as memory:
+        assert memory.retrieve("key 7") == "value 7 " * 20
+    with closing(s3_server.client()) as raw:
+        assert [entry["Key"] for entry in raw.list_objects_v2(Bucket=bucket)["Contents"]] == found
+
+
+def test_a_store_whose_bucket_is_missing_says_so_at_opening(s3_server: S3Server, tmp_path: Path) -> None:
+    config = settings(tmp_path / "store", s3_server.url, "no-such-bucket")
+    with pytest.raises(ConfigurationError, match="no-such-bucket"):
+        OptimizationMiddleware(config=config, clock=ManualClock())

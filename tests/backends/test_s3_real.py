@@ -42,9 +42,10 @@ def test_a_bucket_is_checked_and_creates_are_atomic(real_s3_server: S3Server, re
         backend.check()
         assert backend.probe_atomicity(10, 16) is True
         assert list(backend.list()) == []
-    with closing(real_s3_server.backend("no-such-bucket")) as backend:
-        with pytest.raises(ConfigurationError, match="bucket 'no-such-bucket' does not exist"):
-            backend.check()
+
+    missing = real_s3_server.backend("no-such-bucket")
+    with closing(missing), pytest.raises(ConfigurationError, match="bucket 'no-such-bucket' does not exist"):
+        missing.check()
 
 
 def test_more_than_a_thousand_objects_are_deleted_in_batches(real_s3_server: S3Server, real_bucket: str) -> None:
