@@ -153,8 +153,7 @@ class S3Backend(Backend):
             rounds: How often it is tried, each with `writers` requests.
             writers: Threads that write at the same moment, at least 2.
 
-        Raises:
-            As `put`.
+        Errors are those of `put`.
         """
         self._check_writable("probes")
         return s3_probes.probe_atomicity(self._client, rounds, writers)
@@ -248,7 +247,10 @@ class S3Backend(Backend):
             lambda s3: s3.head_object(Bucket=place.bucket, Key=place.key(name)),
             name=name,
         )
-        return int((answer or {})["ContentLength"])
+        size = (answer or {}).get("ContentLength")
+        if size is None:
+            raise TierUnavailableError(f"cannot find the size of {name}: {place} does not tell it")
+        return int(size)
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         self._client.check_open()

@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ProfileNotFound
 from stratakv.backends.base import ObjectNotFoundError
 from stratakv.backends.s3_failures import FOREIGN, code_of, refusal, status_of, translate
 from stratakv.backends.s3_place import S3Place, shown_address
+from stratakv.backends.s3_secrets import Secrets
 from stratakv.errors import ClosedError, ConfigurationError, StrataError, TierUnavailableError
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ _KINDS = {
     "DeleteObjects": "delete",
     "AbortMultipartUpload": "delete",
 }
-_HIDDEN = "***"
-_SHORTEST_SECRET = 4
 
 
 class _RedirectedForeverError(Exception):
@@ -92,7 +91,7 @@ class S3Client:
         self._slots = threading.BoundedSemaphore(concurrency)
         self._active = 0
         self._closed = False
-        self._secrets: frozenset[str] = frozenset()
+        self._secrets = Secrets()
         self._looks = threading.local()
         self._most_looks = 2 * attempts + 1
         self._counts = dict.fromkeys(("put", "get", "list", "delete", "sent_bytes", "received_bytes"), 0)
@@ -226,6 +225,8 @@ class S3Client:
 
     def requests(self) -> dict[str, int]:
         """Return what was asked, as `Backend.requests`; bytes are those of bodies, without headers."""
+        if os.getpid() != self._pid:
+            raise self._closed_error()
         with self._lock:
             return dict(self._counts)
 
@@ -240,7 +241,7 @@ class S3Client:
             if self._looks.left < 0:
                 raise _RedirectedForeverError
         size = int(request.headers.get("Content-Length") or 0)
-        self._learn(request.headers)
+        self._secrets.learn(request.headers)
         with self._lock:
             self._counts[_KINDS.get(operation, "put")] += 1
             self._counts["sent_bytes"] += size
@@ -263,25 +264,11 @@ class S3Client:
         """Note the credentials as far as they are at hand: those that boto3 fetches are seen when they are used."""
         found = session.get_credentials()
         if type(found) is Credentials:
-            self._note(found.access_key, found.secret_key, found.token)
-
-    def _learn(self, headers: Mapping[str, Any]) -> None:
-        signed = headers.get("Authorization") or ""
-        text = signed.decode("latin-1") if isinstance(signed, bytes) else str(signed)
-        key = text.partition("Credential=")[2].partition("/")[0]
-        token = headers.get("X-Amz-Security-Token")
-        token = token.decode("latin-1") if isinstance(token, bytes) else token
-        if (key and key not in self._secrets) or (token and token not in self._secrets):
-            self._note(key, token)
-
-    def _note(self, *secrets: str | None) -> None:
-        self._secrets |= {secret for secret in secrets if secret and len(secret) >= _SHORTEST_SECRET}
+            self._secrets.note(found.access_key, found.secret_key, found.token)
 
     def hide(self, text: str) -> str:
         """Return a text without the credentials that were used."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, _HIDDEN)
-        return text
+        return self._secrets.hide(text)
 
     # -- life ------------------------------------------------------------------------------------------------
 

@@ -46,6 +46,8 @@ class Uploads:
         doing = f"store {name}"
         bucket, key = self._client.place.bucket, self._client.place.key(name)
         begun = self._ask(doing, lambda s3: s3.create_multipart_upload(Bucket=bucket, Key=key, **extra))
+        if not begun.get("UploadId"):
+            raise TierUnavailableError(f"cannot {doing}: {self._client.place} begins no upload in parts")
         upload = {"Bucket": bucket, "Key": key, "UploadId": str(begun["UploadId"])}
         try:
             parts = self._send(doing, content, upload)
@@ -68,7 +70,7 @@ class Uploads:
             def act(s3: Any, number: int = number, start: int = start) -> Any:
                 return s3.upload_part(PartNumber=number, Body=content[start : start + size], **upload)
 
-            parts.append({"PartNumber": number, "ETag": self._ask(doing, act)["ETag"]})
+            parts.append({"PartNumber": number, "ETag": self._ask(doing, act).get("ETag", "")})
         return parts
 
     def _ask(self, doing: str, act: Any) -> Mapping[str, Any]:
@@ -84,7 +86,7 @@ class Uploads:
             )
         except ObjectNotFoundError:
             return False
-        return answer is not None and answer["ContentLength"] == size
+        return answer is not None and answer.get("ContentLength") == size
 
     def _abandon(self, key: str, upload: str) -> bool:
         """Remove the parts of an upload; keep it for later where the server does not answer."""

@@ -65,6 +65,14 @@ def test_a_cut_body_is_asked_for_once_more(s3_server: S3Server, bucket: str) -> 
             assert backend.get("1") == noise(100_000)
 
 
+def test_no_more_requests_run_at_once_than_are_allowed(script: ScriptedServer) -> None:
+    script.answer(Answer(after=0.05))
+    with closing(scripted_backend(script.url, concurrency=2, read_timeout=20)) as backend:
+        in_threads(8, lambda _: backend.put("1", b"x"))
+    assert len(script.requests) == 8
+    assert script.most_at_once == 2
+
+
 def test_a_reader_that_waits_hears_of_the_closing(script: ScriptedServer) -> None:
     backend = scripted_backend(script.url, read_timeout=1.0, attempts=3)
     script.answer(Answer(200, b"late", after=30))

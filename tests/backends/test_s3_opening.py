@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stratakv import ManualClock, OptimizationConfig, OptimizationMiddleware, StorageTier
-from stratakv.errors import ConfigurationError, TierUnavailableError
+from stratakv.errors import ConfigurationError, StrataError, TierUnavailableError
 from stratakv.testing import TcpProxy
-from tests.backends.s3_faults import failing
+from tests.backends.s3_faults import failing, scripted_backend
 from tests.servers.moto import KEY, SECRET, S3Server, aws_environment, moto_server
 from tests.servers.scripted import Answer, ScriptedServer, refusal
 
@@ -42,6 +42,12 @@ def test_missing_credentials_are_told_at_opening(s3_server: S3Server) -> None:
         text = failing(ConfigurationError, backend.check)
     for looked_at in ("AWS_ACCESS_KEY_ID", "~/.aws/credentials", "tiered_storage.cold.profile", "role"):
         assert looked_at in text
+
+
+def test_credentials_with_a_line_end_are_not_shown(script: ScriptedServer) -> None:
+    broken = {"AWS_ACCESS_KEY_ID": f"{KEY}\n", "AWS_SECRET_ACCESS_KEY": f"{SECRET}\n"}
+    with aws_environment(broken), closing(scripted_backend(script.url)) as backend:
+        failing(StrataError, backend.check)
 
 
 def test_a_server_that_is_away_is_no_fault_of_the_configuration(s3_server: S3Server) -> None:

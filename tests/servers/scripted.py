@@ -48,10 +48,17 @@ class Request(NamedTuple):
 
 
 class ScriptedServer:
-    """A server on loopback; a context manager."""
+    """A server on loopback; a context manager.
+
+    Attributes:
+        requests: What was asked since `answer` was called last.
+        most_at_once: The most requests that waited for their answers at the same time.
+    """
 
     def __init__(self, *answers: Answer) -> None:
         self.requests: list[Request] = []
+        self.most_at_once = 0
+        self._at_once = 0
         self._answers = list(answers)
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -94,7 +101,12 @@ class ScriptedServer:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 self.close_connection = True
                 answer = script._next(Request(self.command, self.path, dict(self.headers)))
+                with script._lock:
+                    script._at_once += 1
+                    script.most_at_once = max(script.most_at_once, script._at_once)
                 script._over.wait(answer.after)
+                with script._lock:
+                    script._at_once -= 1
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
