@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STRESS_ROUNDS ?= 200
+S3_PORT ?= 17480
 
-.PHONY: demo test lint types quick stress bench lock clean
+.PHONY: demo test lint types quick stress test-s3 bench lock clean
 
 demo: $(READY)
 	$(BIN)/stratakv demo $(ARGS)
@@ -20,10 +21,18 @@ types: $(READY)
 	$(BIN)/mypy
 
 quick: $(READY)
-	$(BIN)/python -m pytest -n 2 -m "not stress" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not stress and not s3server" $(ARGS)
 
 stress: $(READY)
 	STRATAKV_STRESS_ROUNDS=$(STRESS_ROUNDS) $(BIN)/python -m pytest -n 2 -m "stress" --timeout 7200 $(ARGS)
+
+# Ceph's gateway on loopback: Debian or Ubuntu, and root where its packages are not installed yet.
+test-s3: $(READY)
+	@set -eu; folder=$$(mktemp -d); \
+	trap 'sh tests/servers/ceph_rgw.sh stop "$$folder"; rm -rf "$$folder"' EXIT; trap 'exit 130' INT TERM; \
+	sh tests/servers/ceph_rgw.sh start "$$folder" $(S3_PORT); \
+	STRATAKV_S3_ENDPOINT=http://127.0.0.1:$(S3_PORT) STRATAKV_S3_KEY=stratakv STRATAKV_S3_SECRET=of-loopback-only \
+		$(BIN)/python -m pytest -m "s3server" --timeout 900 $(ARGS)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)

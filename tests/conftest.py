@@ -6,3 +6,5 @@ from hypothesis import settings
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("repeatable")
+
+pytest_plugins = ["tests.servers.moto", "tests.servers.real", "tests.backends.s3_faults"]

@@ -63,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
         CorruptionError: No backup is whole.
         TierUnavailableError: The cold tier cannot be reached.
     """
+    from stratakv.backends.s3 import S3Backend
     from stratakv.cli.progress import Steps
     from stratakv.clock import SystemClock
     from stratakv.engine.restoration import restore
@@ -75,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
     cold = open_cold(config, path, Files(), read_only=True)
     build = scan if args.scan else restore
     try:
+        if isinstance(cold, S3Backend):
+            cold.check()
         with Steps("", scale=True, as_json=args.json) as steps:
             result = build(
                 cold, path, now=int(SystemClock().now()), trust_pickle=args.trust_pickle, show=steps.show

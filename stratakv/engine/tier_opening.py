@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stratakv.backends.directory import DirectoryBackend
+from stratakv.backends.s3 import S3Backend
 from stratakv.backends.views import DirectoryView, DiskView
 from stratakv.engine.breaker import CircuitBreaker
 from stratakv.engine.claim import Claim
@@ -103,10 +104,10 @@ def _keep_backend(
 
 
 def open_cold(config: OptimizationConfig, path: Path, files: Files, *, read_only: bool) -> Backend:
-    """Return the configured cold tier of the store in `path`; read-only it is only looked at."""
+    """Return the configured cold tier of the store in `path`; read-only it is only looked at. Nothing is asked yet."""
     cold = config.tiered_storage.cold
     if cold.backend == "s3":
-        raise ConfigurationError("tiered_storage.cold.backend: s3 is not available in this version; use directory")
+        return S3Backend.from_config(cold, read_only=read_only)
     directory = Path(cold.path).expanduser() if cold.path else path / "cold"
     if read_only:
         return DirectoryView(directory)
@@ -119,7 +120,7 @@ def claim_cold(
     """Claim a remote cold tier for this opening, and have changes noted for its backups; None where it is not remote.
 
     Raises:
-        ConfigurationError: It belongs to another store.
+        ConfigurationError: It belongs to another store, or the bucket or a permission is missing.
         StoreLockedError: Somebody else claimed it at the same moment.
         TierUnavailableError: It cannot be reached, and this store has never used it.
     """
@@ -128,6 +129,8 @@ def claim_cold(
         return None
     claim = Claim(cold, catalog, store_id)
     try:
+        if isinstance(cold, GuardedBackend) and isinstance(cold.inner, S3Backend):
+            cold.inner.check()
         claim.take(int(clock.now()), take_over=config.tiered_storage.cold.take_over)
     except TierUnavailableError as failure:
         if catalog.meta("claimed") != cold.place:

@@ -11,6 +11,7 @@ from stratakv.testing.faults import (
     SimulatedCrash,
     SlowBackend,
 )
+from stratakv.testing.tcp_proxy import TcpProxy
 
 __all__ = [
     "BackendSuite",
@@ -22,4 +23,5 @@ __all__ = [
     "RecordingBackend",
     "SimulatedCrash",
     "SlowBackend",
+    "TcpProxy",
 ]
