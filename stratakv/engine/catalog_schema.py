@@ -65,6 +65,12 @@ CREATE TABLE dictionaries (id INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, c
     content BLOB NOT NULL);
 """
 
+# Tables that catalogs of earlier releases lack. Who only reads must do without them.
+LATER_TABLES = """
+CREATE TABLE IF NOT EXISTS indexes (pack INTEGER PRIMARY KEY, content BLOB NOT NULL);
+"""
+SCHEMA += LATER_TABLES
+
 
 def _load_checksum_extension() -> None:
     """Register the checksum VFS once, without making it the default of other users of apsw in the process."""

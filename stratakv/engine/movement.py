@@ -10,16 +10,19 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.engine.catalog_rows import whole_digest
+from stratakv.engine.naming import CarriedNames, current_names
 from stratakv.engine.pack_writer import open_pack_writer
 from stratakv.engine.records import IN_COLD, IN_WARM, encode_key
 from stratakv.engine.telemetry import CORRUPTIONS, DEMOTIONS, PROMOTIONS
 from stratakv.errors import ConfigurationError, CorruptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from stratakv.engine.catalog_rows import PackRow
+    from stratakv.engine.pack_names import Name
     from stratakv.engine.parts import Parts
+    from stratakv.engine.shelf import PackedBlob
 
 BATCH = 2048
 
@@ -33,6 +36,7 @@ class LiveBlob(NamedTuple):
     digest: bytes
     namespace: int
     plaintext: bytes
+    names: Sequence[Name] = ()
 
 
 def live_blobs(parts: Parts, pack: PackRow) -> Iterator[LiveBlob]:
@@ -41,21 +45,22 @@ def live_blobs(parts: Parts, pack: PackRow) -> Iterator[LiveBlob]:
     What is damaged, or needs a library that is missing, is noted and passed over: it stays where it is, and the rest of
     the work goes on.
     """
-    batch: list[tuple[bytes, int, int, int, bytes]] = []
+    batch: list[tuple[bytes, PackedBlob]] = []
 
     def live() -> Iterator[LiveBlob]:
-        found = parts.catalog.find_blobs(entry[0] for entry in batch)
-        for digest, namespace, block, offset, plaintext in batch:
+        found = parts.catalog.find_blobs(digest for digest, _ in batch)
+        for digest, blob in batch:
             row = found.get(digest)
-            if row is not None and row.place[:3] == (pack.id, block, offset):
-                yield LiveBlob(row.blob, digest, namespace, plaintext)
+            if row is not None and row.place[:3] == (pack.id, blob.block, blob.offset):
+                names = current_names(parts, row.blob, blob.names)
+                yield LiveBlob(row.blob, digest, blob.namespace, blob.plaintext, names)
 
     def on_damage(failure: CorruptionError, block: int | None) -> None:
         note_damage(parts, pack, block, failure)
 
     try:
-        for namespace, block, offset, plaintext in parts.shelf.blobs(pack.id, on_damage):
-            batch.append((parts.shelf.digest(plaintext, namespace), namespace, block, offset, plaintext))
+        for blob in parts.shelf.blobs(pack.id, on_damage):
+            batch.append((parts.shelf.digest(blob.plaintext, blob.namespace), blob))
             if len(batch) >= BATCH:
                 yield from live()
                 batch.clear()
@@ -188,7 +193,7 @@ class Movement:
                 last = max(accesses.get(blob.number, pack.created), int(hot.get(blob.digest, 0)))
                 idle = settle or squeeze or last + self._warm_idle <= now
                 if idle and pinned.get(blob.digest, IN_COLD) == IN_COLD:
-                    writer.add(blob.namespace, blob.digest, blob.plaintext)
+                    writer.add(blob.namespace, blob.digest, blob.plaintext, blob.names)
                     moved.append(blob.number)
                 else:
                     kept.add(pack.id)
@@ -259,7 +264,9 @@ class Movement:
         for number in numbers:
             places += parts.catalog.blobs_by_number(number)
         writer = open_pack_writer(parts, tier, pause)
-        for blob in sorted(places, key=lambda blob: (blob.namespace, blob.place)):
+        places.sort(key=lambda blob: (blob.namespace, blob.place))
+        names = CarriedNames(parts, places)
+        for blob in parts.shelf.ahead(places, lambda blob: blob.place, names=parts.packs_tell_keys):
             try:
                 plaintext = parts.shelf.read(blob.place, blob.digest, blob.namespace)
             except CorruptionError as failure:
@@ -270,7 +277,7 @@ class Movement:
             except ConfigurationError as lacking:
                 log.warning("a value stays where it is: %s", lacking)
                 continue
-            writer.add(blob.namespace, blob.digest, plaintext)
+            writer.add(blob.namespace, blob.digest, plaintext, names.of(blob))
             pause()
         written = writer.finish()
         parts.at_point("carry-packed")
