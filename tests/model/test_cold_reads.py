@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,6 +76,27 @@ def test_more_than_is_staged_at_once_is_read_in_rounds(tmp_path: Path) -> None:
         assert max(call.size for call in backend.calls) <= 18.2 * (1 << 20)
         assert backend.count("get_range") <= 12
         assert memory.tiered_storage._store.parts.shelf._staging.ram_bytes == 0
+
+
+def test_threads_that_read_ahead_beside_background_work_get_their_values(tmp_path: Path) -> None:
+    values = values_of(500)
+    answers: list[dict[str, object]] = []
+    with open_store(tmp_path, backend_of(tmp_path), **SMALL_PACKS) as memory:
+        memory.store_many(values)
+        memory.maintain(settle=True)
+        readers = [
+            threading.Thread(target=lambda: answers.extend(memory.retrieve_many(values) for _ in range(4)))
+            for _ in range(3)
+        ]
+        for reader in readers:
+            reader.start()
+        for round_ in range(4):
+            memory.store(f"other:{round_}", round_)
+            memory.maintain(settle=True)
+        for reader in readers:
+            reader.join()
+        assert memory.tiered_storage._store.parts.shelf._staging.ram_bytes == 0
+    assert answers == [values] * 12
 
 
 def test_background_work_reads_a_remote_pack_in_one_request(tmp_path: Path) -> None:
