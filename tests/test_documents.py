@@ -15,7 +15,7 @@ import pytest
 from benchmarks.readme import BEGIN, END, anonymous, with_output
 from stratakv.cli.main import build_parser
 from stratakv.config import load_config
-from stratakv.engine import bloom, entries, journal_format, packs
+from stratakv.engine import bloom, entries, journal_format, pack_names, packs
 from stratakv.engine.catalog_schema import SCHEMA
 from stratakv.engine.codecs import codec_by_id
 from stratakv.engine.records import IN_COLD, IN_HOT, IN_WARM, KEY_STR, MAX_KEY_BYTES
@@ -31,7 +31,9 @@ STRUCTS = {
     "pack header": (packs.HEADER, b"SKVP"),
     "pack index header": (packs.INDEX, b"SKVI"),
     "pack index block": (packs.BLOCK, b""),
+    "pack index names": (packs.NAMES, b""),
     "pack footer": (packs.FOOTER, b"SKVE"),
+    "pack names head": (pack_names.HEAD, b""),
     "plaintext head": (layout._HEAD, bytes([layout.ESCAPE])),
     "plaintext buffer entry": (layout._ENTRY, b""),
     "bloom header": (bloom._HEADER, bloom._MAGIC),
@@ -127,7 +129,9 @@ def test_offsets_in_the_formats_are_those_of_the_structs() -> None:
         "header": packs.HEADER.size,
         "index": packs.INDEX.size,
         "block of the index": packs.BLOCK.size,
+        "names of the index": packs.NAMES.size,
         "footer": packs.FOOTER.size,
+        "names": pack_names.HEAD.size,
         "saved filter": bloom._BODY_AT,
         "layout 2": layout._HEAD.size,
     }

@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from stratakv import __version__
-from stratakv.cli import compact, config_command, demo, explain, gc, get, keys, load, migrate, stats, verify
+from stratakv.cli import compact, config_command, demo, explain, gc, get, keys, load, migrate, restore, stats, verify
 from stratakv.cli.output import print_error, print_json
 from stratakv.errors import ConfigurationError, StrataError
 
@@ -26,7 +26,7 @@ FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130
 
-_COMMANDS = (demo, load, keys, get, explain, migrate, stats, verify, gc, compact, config_command)
+_COMMANDS = (demo, load, keys, get, explain, migrate, stats, verify, gc, compact, restore, config_command)
 _EXAMPLES = """\
 examples:
   stratakv demo
@@ -37,6 +37,7 @@ examples:
   stratakv migrate --prefix old: --to cold --dir store
   stratakv stats --dir store --json
   stratakv verify --dir store
+  stratakv restore --from s3://bucket/prefix --dir new-store
   stratakv gc --dir store
   stratakv compact --dir store --all
   stratakv config show --config memory.yaml

@@ -33,7 +33,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "1 some have not, or nothing could be restored; 2 wrong usage.",
     )
     parser.add_argument(
-        "--from", dest="source", metavar="URL", required=True, help="s3://BUCKET/PREFIX, or the directory of a cold tier"
+        "--from",
+        dest="source",
+        metavar="URL",
+        required=True,
+        help="s3://BUCKET/PREFIX, or the directory of a cold tier",
     )
     parser.add_argument("--dir", metavar="D", required=True, help="the directory to build; missing or empty")
     parser.add_argument("--config", metavar="FILE", help="YAML configuration; its cold tier's other settings are used")
@@ -41,7 +45,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--region", metavar="R", help="region of the bucket")
     parser.add_argument("--profile", metavar="P", help="AWS profile with the credentials")
     parser.add_argument(
-        "--scan", action="store_true", help="read all packs, for a tier whose backups are gone: says what it cannot know"
+        "--scan",
+        action="store_true",
+        help="read all packs, for a tier whose backups are gone: says what it cannot know",
     )
     parser.add_argument(
         "--trust-pickle",
@@ -79,9 +85,7 @@ def run(args: argparse.Namespace) -> int:
         if isinstance(cold, S3Backend):
             cold.check()
         with Steps("", scale=True, as_json=args.json) as steps:
-            result = build(
-                cold, path, now=int(SystemClock().now()), trust_pickle=args.trust_pickle, show=steps.show
-            )
+            result = build(cold, path, now=int(SystemClock().now()), trust_pickle=args.trust_pickle, show=steps.show)
     finally:
         cold.close()
     if args.json:

@@ -18,11 +18,6 @@ KEY, BLOB, PACK = 1, 2, 3
 MARK = "change_mark"
 """Name in `meta` of the number of the last transaction that noted changes."""
 
-CHANGED_SCHEMA = """
-CREATE TABLE IF NOT EXISTS changed (kind INTEGER NOT NULL, id BLOB NOT NULL, mark INTEGER NOT NULL,
-    PRIMARY KEY (kind, id)) WITHOUT ROWID;
-"""
-
 
 class Changes:
     """Gathers what one transaction changes.

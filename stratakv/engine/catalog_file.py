@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import apsw
 
-from stratakv.engine.catalog_changes import CHANGED_SCHEMA, Changes, Unnoted
+from stratakv.engine.catalog_changes import Changes, Unnoted
 from stratakv.engine.catalog_schema import CACHE_KIB, FORMAT_VERSION, SCHEMA, open_connection, translate
 from stratakv.engine.catalog_write import Transaction
 from stratakv.errors import ClosedError
@@ -73,8 +73,6 @@ class CatalogFile:
                 if not self._writer.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone():
                     self._writer.execute(SCHEMA)
                     self._writer.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT_VERSION,))
-                if not self._writer.execute("SELECT 1 FROM sqlite_schema WHERE name = 'changed'").fetchone():
-                    self._writer.execute(CHANGED_SCHEMA)  # a catalog of the first release lacks it
         except apsw.Error as failure:
             raise translate(failure, self.path) from failure
 

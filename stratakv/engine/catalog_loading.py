@@ -51,13 +51,14 @@ class CatalogLoading:
         now: Wall time in seconds.
 
     Attributes:
+        now: As given.
         saved: Wall time in seconds as of which the rows are.
         dictionaries: (id, namespace, created, object's name) that the rows list.
     """
 
     def __init__(self, catalog: Catalog, now: int) -> None:
         self._catalog = catalog
-        self._now = now
+        self.now = now
         self._waiting: list[tuple[str, Sequence[tuple[Any, ...]]]] = []
         self._meta: dict[str, Any] = {}
         self.saved = 0
@@ -83,12 +84,12 @@ class CatalogLoading:
         self._write(work)
 
     def _write(self, work: Any) -> None:
-        with self._catalog.write(self._now) as transaction:
+        with self._catalog.write(self.now) as transaction:
             work(transaction.connection)
 
     def add_dictionary(self, number: int, namespace: int, created: int, content: bytes) -> None:
         """Add a dictionary in its stored form."""
-        with self._catalog.write(self._now) as transaction:
+        with self._catalog.write(self.now) as transaction:
             transaction.add_dictionary(number, namespace, content, created)
 
     def packs(self) -> list[tuple[int, str, int]]:
@@ -116,6 +117,15 @@ class CatalogLoading:
         self._write(work)
         return lost
 
+    def drop_unnamed(self) -> None:
+        """Forget contents that no key names, and packs with nothing else: they are not this catalog's to remove."""
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute("DELETE FROM blobs WHERE id NOT IN (SELECT blob FROM keys WHERE blob IS NOT NULL)")
+            connection.execute("DELETE FROM packs WHERE id NOT IN (SELECT pack FROM blobs)")
+
+        self._write(work)
+
     def finish(self, store_id: bytes, epoch: int, *, trust_pickle: bool) -> None:
         """Recompute all sums and write what a store needs to know of itself.
 
@@ -128,14 +138,14 @@ class CatalogLoading:
 
         def work(connection: apsw.Connection) -> None:
             connection.execute(_SUMS).fetchall()
-            connection.execute("INSERT INTO dead SELECT id, ? FROM blobs WHERE refs = 0", (self._now,))
-            connection.execute("UPDATE packs SET dead_since = ? WHERE live < plaintext", (self._now,))
+            connection.execute("INSERT INTO dead SELECT id, ? FROM blobs WHERE refs = 0", (self.now,))
+            connection.execute("UPDATE packs SET dead_since = ? WHERE live < plaintext", (self.now,))
             newest = _number(connection, "SELECT coalesce(max(version), 0) FROM keys")
             live = _number(connection, "SELECT count(*) FROM keys WHERE blob IS NOT NULL")
             dictionary = _number(connection, "SELECT coalesce(max(id), 0) FROM dictionaries")
             meta = {
                 "store_id": store_id,
-                "created": self._meta.get("created", self._now),
+                "created": self._meta.get("created", self.now),
                 "format": FORMAT_VERSION,
                 "last_sequence": max(newest, int(self._meta.get("last_sequence", 0))),
                 "next_dictionary": max(dictionary + 1, int(self._meta.get("next_dictionary", 1))),
@@ -147,7 +157,7 @@ class CatalogLoading:
             connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(meta.items()))
             self._catalog.live_keys = live
 
-        with self._catalog.write(self._now) as transaction:
+        with self._catalog.write(self.now) as transaction:
             work(transaction.connection)
             transaction.live_keys = self._catalog.live_keys
 

@@ -65,6 +65,14 @@ CREATE TABLE dictionaries (id INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, c
     content BLOB NOT NULL);
 """
 
+# Tables that catalogs of earlier releases lack. Who only reads must do without them.
+LATER_TABLES = """
+CREATE TABLE IF NOT EXISTS indexes (pack INTEGER PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS changed (kind INTEGER NOT NULL, id BLOB NOT NULL, mark INTEGER NOT NULL,
+    PRIMARY KEY (kind, id)) WITHOUT ROWID;
+"""
+SCHEMA += LATER_TABLES
+
 
 def _load_checksum_extension() -> None:
     """Register the checksum VFS once, without making it the default of other users of apsw in the process."""

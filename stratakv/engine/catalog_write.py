@@ -12,6 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from stratakv.engine.catalog_rows import whole_digest
+from stratakv.engine.catalog_schema import LATER_TABLES
 from stratakv.engine.records import IN_COLD
 
 if TYPE_CHECKING:
@@ -226,6 +227,10 @@ class Transaction:
             self._changes.pack(name)
         return int(row[0])
 
+    def keep_index(self, pack: int, content: bytes) -> None:
+        """Keep the index of a pack, so that reading from it asks its tier for nothing else."""
+        self._connection.execute("INSERT INTO indexes VALUES (?, ?)", (pack, content))
+
     def use_dictionaries(self, pack: int, dictionaries: Iterable[int]) -> None:
         """Keep dictionaries as long as the pack is there."""
         self._connection.executemany(
@@ -248,10 +253,15 @@ class Transaction:
             )
             self._connection.execute("DELETE FROM packs WHERE id = ?", (pack,))
             self._connection.execute("DELETE FROM pack_dictionaries WHERE pack = ?", (pack,))
+            self._connection.execute("DELETE FROM indexes WHERE pack = ?", (pack,))
 
     def forget_doomed(self, tier: int, name: str) -> None:
         """The object is gone."""
         self._connection.execute("DELETE FROM doomed WHERE tier = ? AND name = ?", (tier, name))
+
+    def add_later_tables(self) -> None:
+        """Give the catalog of an earlier release the tables that it lacks."""
+        self._connection.execute(LATER_TABLES)
 
     # -- names and numbers -----------------------------------------------------------------------------------
 

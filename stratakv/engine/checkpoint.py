@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from stratakv.engine.naming import given_names
 from stratakv.engine.pack_writer import WrittenPack, open_pack_writer
 from stratakv.engine.records import IN_COLD, IN_WARM, encode_key
 from stratakv.engine.serialization.layout import ESCAPE
@@ -115,6 +116,7 @@ class Checkpoint:
         for key, record in generation.keys.items():
             if record.digest is not None:
                 named_by.setdefault(record.digest, key)
+        names = given_names(parts, generation, fresh)
         written: list[WrittenPack] = []
         for tier, digests in ((IN_WARM, fresh - cold), (IN_COLD, cold)):
             if not digests:
@@ -129,7 +131,7 @@ class Checkpoint:
                 except ConfigurationError as lacking:
                     # A library is missing that was there when it was stored. It waits for it in a pack as well.
                     log.warning("the value of %r is packed as it is: %s", named_by.get(digest), lacking)
-                    writer.add_encoded(blob.namespace, digest, encoded)
+                    writer.add_encoded(blob.namespace, digest, encoded, names.get(digest, ()))
                     continue
                 if digest_of(plaintext, parts.labels.salt(blob.namespace)) != digest:
                     raise CorruptionError(
@@ -137,7 +139,7 @@ class Checkpoint:
                     )
                 if len(plaintext) <= SAMPLE_BYTES and plaintext[0] != ESCAPE:
                     parts.dictionaries.sample(blob.namespace, plaintext)
-                writer.add(blob.namespace, digest, plaintext)
+                writer.add(blob.namespace, digest, plaintext, names.get(digest, ()))
             written += writer.finish()
         return written
 

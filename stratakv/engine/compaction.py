@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stratakv.engine.movement import live_blobs
+from stratakv.engine.movement import LiveBlob, live_blobs
 from stratakv.engine.pack_writer import open_pack_writer
 from stratakv.engine.telemetry import COMPACTIONS
 from stratakv.errors import CapacityError
@@ -72,12 +72,12 @@ class Compaction:
     def _compact(self, tier: int, packs: list[PackRow], pause: Callable[[], None]) -> None:
         parts = self._parts
         writer = open_pack_writer(parts, tier, pause)
-        by_namespace = []
+        blobs: list[LiveBlob] = []
         for pack in packs:
-            by_namespace += [(blob.namespace, blob.digest, blob.plaintext) for blob in live_blobs(parts, pack)]
+            blobs += live_blobs(parts, pack)
             pause()
-        for namespace, digest, plaintext in sorted(by_namespace, key=lambda blob: blob[0]):
-            writer.add(namespace, digest, plaintext)
+        for blob in sorted(blobs, key=lambda blob: blob.namespace):
+            writer.add(blob.namespace, blob.digest, blob.plaintext, blob.names)
         written = writer.finish()
         parts.at_point("compaction-packed")
         # The copies are as old as the youngest of what they replace: compaction is not a use.

@@ -13,7 +13,7 @@ from stratakv.engine.codecs import RawCodec, codec_by_id
 from stratakv.engine.moments import moment
 from stratakv.engine.prospects import prospects_of
 from stratakv.engine.records import ANYWHERE, TIERS
-from stratakv.engine.shelf import PackGoneError
+from stratakv.engine.pack_source import PackGoneError
 from stratakv.engine.standing import standing_of
 from stratakv.errors import CorruptionError, TierUnavailableError
 

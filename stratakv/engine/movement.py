@@ -11,19 +11,22 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.engine.catalog_rows import whole_digest
+from stratakv.engine.naming import CarriedNames, current_names
 from stratakv.engine.pack_writer import open_pack_writer
 from stratakv.engine.records import IN_COLD, IN_WARM
-from stratakv.engine.shelf import PackGoneError
+from stratakv.engine.pack_source import PackGoneError
 from stratakv.engine.telemetry import CORRUPTIONS, DEMOTIONS, PROMOTIONS
 from stratakv.engine.usage import Usage, pinned_tiers
 from stratakv.errors import ConfigurationError, CorruptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from stratakv.engine.catalog_rows import PackRow
+    from stratakv.engine.pack_names import Name
     from stratakv.engine.pack_writer import WrittenPack
     from stratakv.engine.parts import Parts
+    from stratakv.engine.shelf import PackedBlob
 
 BATCH = 2048
 
@@ -37,6 +40,7 @@ class LiveBlob(NamedTuple):
     digest: bytes
     namespace: int
     plaintext: bytes
+    names: Sequence[Name] = ()
 
 
 def live_blobs(parts: Parts, pack: PackRow) -> Iterator[LiveBlob]:
@@ -45,21 +49,22 @@ def live_blobs(parts: Parts, pack: PackRow) -> Iterator[LiveBlob]:
     What is damaged, or needs a library that is missing, is noted and passed over: it stays where it is, and the rest of
     the work goes on.
     """
-    batch: list[tuple[bytes, int, int, int, bytes]] = []
+    batch: list[tuple[bytes, PackedBlob]] = []
 
     def live() -> Iterator[LiveBlob]:
-        found = parts.catalog.find_blobs(entry[0] for entry in batch)
-        for digest, namespace, block, offset, plaintext in batch:
+        found = parts.catalog.find_blobs(digest for digest, _ in batch)
+        for digest, blob in batch:
             row = found.get(digest)
-            if row is not None and row.place[:3] == (pack.id, block, offset):
-                yield LiveBlob(row.blob, digest, namespace, plaintext)
+            if row is not None and row.place[:3] == (pack.id, blob.block, blob.offset):
+                names = current_names(parts, row.blob, blob.names)
+                yield LiveBlob(row.blob, digest, blob.namespace, blob.plaintext, names)
 
     def on_damage(failure: CorruptionError, block: int | None) -> None:
         note_damage(parts, pack, block, failure)
 
     try:
-        for namespace, block, offset, plaintext in parts.shelf.blobs(pack.id, on_damage):
-            batch.append((parts.shelf.digest(plaintext, namespace), namespace, block, offset, plaintext))
+        for blob in parts.shelf.blobs(pack.id, on_damage):
+            batch.append((parts.shelf.digest(blob.plaintext, blob.namespace), blob))
             if len(batch) >= BATCH:
                 yield from live()
                 batch.clear()
@@ -163,7 +168,7 @@ class Movement:
                 pause()
                 last = usage.last(blob.number, blob.digest, pack, reads)
                 if last <= idle_since and usage.may_go_cold(blob.digest):
-                    writer.add(blob.namespace, blob.digest, blob.plaintext)
+                    writer.add(blob.namespace, blob.digest, blob.plaintext, blob.names)
                     self._commit(writer.take(), sources, DEMOTIONS, point="demote")
                 else:
                     until = max(math.ceil(last + self._warm_idle), now + 1)
@@ -212,7 +217,9 @@ class Movement:
         writer = open_pack_writer(parts, tier, pause)
         sources = frozenset(blob.place.pack for blob in places)
         counter = PROMOTIONS if tier == IN_WARM else DEMOTIONS
-        for blob in sorted(places, key=lambda blob: (blob.namespace, blob.place)):
+        places.sort(key=lambda blob: (blob.namespace, blob.place))
+        names = CarriedNames(parts, places)
+        for blob in parts.shelf.ahead(places, lambda blob: blob.place, names=parts.packs_tell_keys):
             try:
                 plaintext = parts.shelf.read(blob.place, blob.digest, blob.namespace)
             except CorruptionError as failure:
@@ -225,7 +232,7 @@ class Movement:
             except ConfigurationError as lacking:
                 log.warning("a value stays where it is: %s", lacking)
                 continue
-            writer.add(blob.namespace, blob.digest, plaintext)
+            writer.add(blob.namespace, blob.digest, plaintext, names.of(blob))
             self._commit(writer.take(), sources, counter, point="carry")
             pause()
         self._commit(writer.finish(), sources, counter, point="carry")

@@ -28,6 +28,7 @@ from stratakv.engine.entries import NAMESPACE, Entry, parse_entries, parse_names
 from stratakv.engine.hot import HotTable
 from stratakv.engine.journal import Journal
 from stratakv.engine.journal_format import Location, segment_paths
+from stratakv.engine.kept_indexes import KeptIndexes
 from stratakv.engine.labels import Labels
 from stratakv.engine.learning import empty_filter, load_filter
 from stratakv.engine.ownership import DirectoryLock
@@ -162,7 +163,7 @@ def _assemble(
             compression=compression,
             dictionaries=book,
             backends=tiers,
-            shelf=Shelf(tiers, catalog.pack, compression, labels.salt),
+            shelf=Shelf(tiers, catalog.pack, compression, labels.salt, KeptIndexes(catalog).find),
             bloom=None,
             reserve=_reserve(config, path),
             counters=Counters(),
@@ -222,6 +223,7 @@ def _identity(catalog: Catalog, clock: Clock, *, read_only: bool) -> tuple[bytes
             transaction.set_meta("store_id", store_id)
             transaction.set_meta("created", int(clock.now()))
             transaction.set_meta("format", FORMAT_VERSION)
+        transaction.add_later_tables()
         epoch += 1
         transaction.set_meta("epoch", epoch)
     return store_id, epoch

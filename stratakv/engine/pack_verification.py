@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stratakv.backends.base import ObjectNotFoundError
-from stratakv.engine.packs import FOOTER, FORMAT_VERSION, HEADER, PackIndex, check_block
+from stratakv.engine.kept_indexes import KeptIndexes
+from stratakv.engine.packs import FOOTER, FORMAT_VERSION, HEADER, PackIndex, check_block, check_names
 from stratakv.engine.records import DIGEST_SHA256, TIERS
 from stratakv.engine.shelf import digest_of
 from stratakv.errors import CorruptionError, TierUnavailableError
@@ -76,6 +77,7 @@ class PackVerifier:
         self._salts = salts
         self._store_id = store_id
         self._tell = tell
+        self._kept = KeptIndexes(catalog)
         rows = catalog.rows("SELECT pack, count(*), sum(size) FROM blobs GROUP BY pack")
         self._placed: dict[int, tuple[int, int]] = {pack: (count, size) for pack, count, size in rows}
 
@@ -87,7 +89,7 @@ class PackVerifier:
             if backend.size(pack.name) != pack.length:
                 self._report(pack, f"it has {backend.size(pack.name)} bytes, not {pack.length}")
             tail = backend.get_range(pack.name, pack.index_offset, pack.length - pack.index_offset)
-            index = PackIndex(tail, pack.index_digest, _describe(pack))
+            index = PackIndex(tail[: -FOOTER.size], pack.index_digest, _describe(pack))
         except ObjectNotFoundError:
             self._report(pack, "it is missing", blobs=self._blobs_of(pack))
             return 0
@@ -95,6 +97,8 @@ class PackVerifier:
             self._report(pack, str(damage), blobs=self._blobs_of(pack))
             return 0
         self._check_frame(pack, backend, tail)
+        if self._kept.find(pack.id) not in (None, index.content):
+            self._report(pack, "the catalog's copy of its index is damaged; its values can be read")
         return self._check_blocks(pack, backend, index)
 
     def _check_sums(self, pack: PackRow) -> None:
@@ -145,6 +149,7 @@ class PackVerifier:
             if sum(sizes) != block.size:
                 self._report(pack, f"block {number} has {block.size} bytes, its blobs {sum(sizes)}")
             sound |= self._check_blobs(pack, number, block.namespace, content, sizes)
+        position = self._check_names(pack, backend, index, position)
         if position != pack.index_offset:
             self._report(pack, f"its blocks end at byte {position}, its index begins at {pack.index_offset}")
         if plaintext != pack.plaintext:
@@ -154,6 +159,21 @@ class PackVerifier:
             strange = self._blobs_of(pack) - sound - lost
             self._report(pack, f"{len(strange)} contents that the catalog places in it are not there", "blob", strange)
         return len(sound)
+
+    def _check_names(self, pack: PackRow, backend: Backend, index: PackIndex, position: int) -> int:
+        """Check the keys that the pack tells, if it does; return where they, or the blocks, end."""
+        entry = index.names
+        if entry is None:
+            return position
+        if entry.offset != position:
+            self._report(pack, f"its names begin at byte {entry.offset}, not {position}")
+        if not index.is_whole():
+            self._report(pack, "its index contradicts its own checksum; its values can be read")
+        try:
+            check_names(backend.get_range(pack.name, entry.offset, entry.length), index)
+        except UNREADABLE as damage:
+            self._report(pack, f"the keys that it tells cannot be read, its values can: {damage}")
+        return entry.offset + entry.length
 
     def _check_blobs(self, pack: PackRow, number: int, namespace: int, content: bytes, sizes: list[int]) -> set[int]:
         """Return the catalog's numbers of the blobs of a block that are as their rows say."""

@@ -1,7 +1,8 @@
 """Pack writing: plaintexts side by side into blocks, blocks into packs, packs into a backend.
 
 Never touches the catalog: what was written is returned, and is an orphan until a transaction names it. Plaintexts
-come grouped by namespace, because a block has one namespace and one dictionary.
+come grouped by namespace, because a block has one namespace and one dictionary. Whoever hands a blob in says which keys
+name it; whether a pack keeps that is the store's affair.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from typing import TYPE_CHECKING
 from stratakv.engine.codecs.levels import cold_level, warm_level
 from stratakv.engine.codecs.stack import shape_of
 from stratakv.engine.encoding import IN_COLD_PACKS, IN_WARM_PACKS, Encoder
-from stratakv.engine.packs import PackBuilder, pack_prefix
+from stratakv.engine.packs import FOOTER, PackBuilder, pack_prefix
 from stratakv.engine.records import IN_COLD, Place
 from stratakv.engine.serialization import Segment, segments
 from stratakv.engine.serialization.layout import ESCAPE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stratakv.backends.base import Backend
     from stratakv.engine.catalog_write import Transaction
     from stratakv.engine.codecs.base import Elements, Encoded
+    from stratakv.engine.pack_names import Name
     from stratakv.engine.parts import Parts
 
 TYPED_BYTES = 512
@@ -49,6 +51,7 @@ class WrittenPack:
         index_digest: SHA-256 of the index.
         plaintext: Plaintext bytes packed.
         dictionaries: Dictionaries its blocks need.
+        index: The index itself, where the catalog is to keep it because reading it from the pack costs a request.
         blobs: (digest, namespace, block, offset, size) of each blob.
     """
 
@@ -59,6 +62,7 @@ class WrittenPack:
     index_digest: bytes
     plaintext: int
     dictionaries: set[int]
+    index: bytes | None = None
     blobs: list[tuple[bytes, int, int, int, int]] = field(default_factory=list)
 
     def record(self, transaction: Transaction, now: int, copied_from: frozenset[int] | None = None) -> int:
@@ -69,6 +73,8 @@ class WrittenPack:
         number = transaction.add_pack(
             self.tier, self.name, self.length, self.index_offset, self.index_digest, self.plaintext, now
         )
+        if self.index is not None:
+            transaction.keep_index(number, self.index)
         transaction.use_dictionaries(number, self.dictionaries)
         transaction.place_blobs(
             (
@@ -95,6 +101,7 @@ class PackWriter:
         pack_bytes: A pack is closed when it reaches this size.
         pause: Called between blocks, so that a long run lets others at the interpreter.
         announce: Called with the name of each pack and the dictionaries it needs, before it is written.
+        label_of: Returns the name of a namespace's number; None for packs that do not tell their keys.
     """
 
     def __init__(
@@ -111,6 +118,7 @@ class PackWriter:
         pack_bytes: int,
         pause: Callable[[], None],
         announce: Callable[[str, set[int]], None],
+        label_of: Callable[[int], str] | None = None,
     ) -> None:
         self._announce = announce
         self._backend = backend
@@ -125,17 +133,21 @@ class PackWriter:
         self._block_bytes = block_bytes
         self._pack_bytes = pack_bytes
         self._pause = pause
-        self._builder = PackBuilder(tier, store_id)
+        self._label_of = label_of
+        self._builder = self._new_builder()
         self._blobs: list[tuple[bytes, int, int, int, int]] = []
-        self._open: list[tuple[bytes, bytes]] = []
+        self._open: list[tuple[bytes, bytes, Sequence[Name]]] = []
         self._open_bytes = 0
         self._open_namespace = 0
         self._open_shape: tuple[tuple[int, Elements], ...] | None = None
         self._open_layout: tuple[Segment, ...] = ()
         self._written: list[WrittenPack] = []
 
-    def add(self, namespace: int, digest: bytes, plaintext: bytes) -> None:
-        """Take one blob."""
+    def _new_builder(self) -> PackBuilder:
+        return PackBuilder(self._tier, self._store_id, self._label_of)
+
+    def add(self, namespace: int, digest: bytes, plaintext: bytes, names: Sequence[Name] = ()) -> None:
+        """Take one blob and the keys that name it."""
         if namespace != self._open_namespace:
             self._close_block()
             self._open_namespace = namespace
@@ -143,19 +155,19 @@ class PackWriter:
         shape = shape_of(layout) if layout else None
         if shape is None and len(plaintext) >= LARGE_BYTES and self._company > 1 and self._stands_alone(plaintext):
             self._close_block()
-            self._open_shape, self._open = None, [(digest, plaintext)]
+            self._open_shape, self._open = None, [(digest, plaintext, names)]
             self._close_block()
             return
         if shape != self._open_shape or (self._open and self._open_bytes + len(plaintext) > self._room(plaintext)):
             self._close_block()
             self._open_shape, self._open_layout = shape, layout
-        self._open.append((digest, plaintext))
+        self._open.append((digest, plaintext, names))
         self._open_bytes += len(plaintext)
 
-    def add_encoded(self, namespace: int, digest: bytes, encoded: Encoded) -> None:
+    def add_encoded(self, namespace: int, digest: bytes, encoded: Encoded, names: Sequence[Name] = ()) -> None:
         """Take one blob as it is encoded, in a block of its own: for one that cannot be decoded here just now."""
         self._close_block()
-        self._append(encoded, namespace, [(digest, encoded.size)])
+        self._append(encoded, namespace, [(digest, encoded.size, names)])
 
     def _stands_alone(self, plaintext: bytes) -> bool:
         return not self._encoder.prefers_company(
@@ -172,7 +184,7 @@ class PackWriter:
         blobs, self._open = self._open, []
         shape, layout = self._open_shape, self._open_layout
         self._open_bytes, self._open_shape, self._open_layout = 0, None, ()
-        plaintexts = [plaintext for _, plaintext in blobs]
+        plaintexts = [plaintext for _, plaintext, _ in blobs]
         namespace = self._open_namespace
         if shape is not None:
             encoded = self._encoder.typed(plaintexts, layout, namespace=namespace, level=self._level, stage=self._stage)
@@ -181,14 +193,14 @@ class PackWriter:
                 plaintexts, namespace=namespace, dictionary=self._dictionary_of(namespace), level=self._level,
                 stage=self._stage,
             )  # fmt: skip
-        self._append(encoded, namespace, [(digest, len(plaintext)) for digest, plaintext in blobs])
+        self._append(encoded, namespace, [(digest, len(plaintext), names) for digest, plaintext, names in blobs])
 
-    def _append(self, encoded: Encoded, namespace: int, blobs: list[tuple[bytes, int]]) -> None:
+    def _append(self, encoded: Encoded, namespace: int, blobs: list[tuple[bytes, int, Sequence[Name]]]) -> None:
         if len(self._builder) and self._builder.length + len(encoded.payload) > self._pack_bytes:
             self._close_pack()
-        block = self._builder.add(encoded, namespace, [size for _, size in blobs])
+        block = self._builder.add(encoded, namespace, [size for _, size, _ in blobs], [names for _, _, names in blobs])
         offset = 0
-        for digest, size in blobs:
+        for digest, size, _ in blobs:
             self._blobs.append((digest, namespace, block, offset, size))
             offset += size
         self._pause()
@@ -196,7 +208,7 @@ class PackWriter:
     def _close_pack(self) -> None:
         if not len(self._builder):
             return
-        builder, self._builder = self._builder, PackBuilder(self._tier, self._store_id)
+        builder, self._builder = self._builder, self._new_builder()
         blobs, self._blobs = self._blobs, []
         content, index_offset, index_digest = builder.finish()
         # The random part keeps two owners of one bucket from ever naming a pack alike.
@@ -212,6 +224,7 @@ class PackWriter:
                 index_digest,
                 builder.plaintext,
                 builder.dictionaries,
+                content[index_offset : -FOOTER.size] if self._backend.remote else None,
                 blobs,
             )
         )
@@ -245,4 +258,5 @@ def open_pack_writer(parts: Parts, tier: int, pause: Callable[[], None]) -> Pack
         pack_bytes=int(parts.config.storage.pack_size_mb * 1024 * 1024),
         pause=pause,
         announce=parts.announce_cold if cold else parts.announce,
+        label_of=parts.labels.name if parts.packs_tell_keys else None,
     )

@@ -4,15 +4,19 @@ Knows bytes, not keys, backends or the catalog. Bytes, little-endian, version 1:
 
     header   32  magic `SKVP`, version u8, tier u8, digest algorithm u8 (1 = SHA-256), 0 u8, store id 16, 8 zero
     blocks       the encoded payloads, one behind the other
-    index        magic `SKVI`, blocks u32, blobs u32, length of the sizes u32, flags u32 (0);
+    names        with flag 1 only: which keys named the blobs when they were packed (`pack_names`)
+    index        magic `SKVI`, blocks u32, blobs u32, length of the sizes u32, flags u32 (1 = there are names);
                  for each block 36 bytes: offset u64, encoded length u32, plaintext length u32, codec u8,
                  transform u8 (0), encryption key id u8 (0), blob kind u8 (0 = plain), dictionary u32, namespace u32,
                  checksum u64 (first half of MurmurHash3 x64 128 of the encoded payload);
+                 with flag 1 28 bytes: offset of the names u64, encoded length u32, plain length u32, checksum u64 as of
+                 a block, CRC-32 of all other bytes of the index u32;
                  the sizes: zlib of u32 columns, first the number of blobs of each block, then each blob's length
     footer   24  index offset u64, index length u32, 0 u32, CRC-32 of the 16 before, magic `SKVE`
 
 The catalog keeps the index's SHA-256, so a changed index is found before it is believed, and a changed block before it
-is decoded. All blobs of a block belong to one namespace.
+is decoded. With names the index has a checksum of its own too, for whoever has no catalog. Readers that know no flags
+find blocks and sizes where they always were. All blobs of a block belong to one namespace.
 """
 
 from __future__ import annotations
@@ -20,21 +24,27 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import mmh3
 import numpy as np
 
 from stratakv.engine.codecs.base import Encoded
+from stratakv.engine.pack_names import Name, PackNames, decode_names, encode_names
 from stratakv.engine.records import DIGEST_SHA256
 from stratakv.errors import CorruptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 FORMAT_VERSION = 1
 HEADER = struct.Struct("<4sBBBB16s8x")
 BLOCK = struct.Struct("<QIIBBBBIIQ")
 INDEX = struct.Struct("<4sIIII")
+NAMES = struct.Struct("<QIIQI")
 FOOTER = struct.Struct("<QIII4s")
 MAX_BLOCK_BYTES = 0xFFFF_FFFF
+HAS_NAMES = 1
 
 
 def pack_prefix(store_id: bytes) -> str:
@@ -57,6 +67,15 @@ class Block(NamedTuple):
     checksum: int
 
 
+class NamesEntry(NamedTuple):
+    """Where a pack's names lie; fields as in the module's docstring."""
+
+    offset: int
+    length: int
+    size: int
+    checksum: int
+
+
 def checksum(payload: bytes) -> int:
     """Return the 64-bit checksum of an encoded block."""
     return mmh3.hash64(payload, signed=False)[0]
@@ -68,18 +87,24 @@ class PackBuilder:
     Args:
         tier: The tier's number.
         store_id: 16 bytes that name the store.
+        label_of: Returns the name of a namespace's number; None for a pack without names.
     """
 
-    def __init__(self, tier: int, store_id: bytes) -> None:
+    def __init__(self, tier: int, store_id: bytes, label_of: Callable[[int], str] | None = None) -> None:
         self._parts = [HEADER.pack(b"SKVP", FORMAT_VERSION, tier, DIGEST_SHA256, 0, store_id)]
         self._blocks: list[bytes] = []
         self._sizes: list[list[int]] = []
+        self._label_of = label_of
+        self._names: list[Sequence[Name]] = []
+        self._namespaces: set[int] = set()
         self._namespace_plaintext = 0
         self.length = HEADER.size
         self.dictionaries: set[int] = set()
 
-    def add(self, encoded: Encoded, namespace: int, sizes: list[int]) -> int:
-        """Add a block whose plaintext is blobs of the given sizes; return its index."""
+    def add(
+        self, encoded: Encoded, namespace: int, sizes: list[int], names: Sequence[Sequence[Name]] | None = None
+    ) -> int:
+        """Add a block whose plaintext is blobs of the given sizes, with the keys that name each; return its index."""
         payload = encoded.payload
         self._blocks.append(
             BLOCK.pack(
@@ -89,6 +114,8 @@ class PackBuilder:
         )  # fmt: skip
         self._parts.append(payload)
         self._sizes.append(sizes)
+        self._names += names if names is not None else [()] * len(sizes)
+        self._namespaces.add(namespace)
         self.length += len(payload)
         self._namespace_plaintext += encoded.size
         if encoded.dictionary:
@@ -108,21 +135,41 @@ class PackBuilder:
         counts = [len(sizes) for sizes in self._sizes]
         column = np.array(counts + [size for sizes in self._sizes for size in sizes], dtype="<u4")
         sizes = zlib.compress(column.tobytes(), 6)
-        index = b"".join((INDEX.pack(b"SKVI", len(counts), sum(counts), len(sizes), 0), b"".join(self._blocks), sizes))
-        footer = struct.pack("<QII", self.length, len(index), 0)
+        flags, names = 0, b""
+        blocks = b"".join(self._blocks)
+        if self._label_of is not None:
+            flags = HAS_NAMES
+            numbers = self._namespaces.union(name.namespace for blob in self._names for name in blob)
+            names, size = encode_names(self._names, {number: self._label_of(number) for number in sorted(numbers)})
+        head = INDEX.pack(b"SKVI", len(counts), sum(counts), len(sizes), flags) + blocks
+        if flags:
+            head += NAMES.pack(self.length, len(names), size, checksum(names), 0)[:-4]
+            head += struct.pack("<I", zlib.crc32(sizes, zlib.crc32(head)))
+        index = head + sizes
+        offset = self.length + len(names)
+        footer = struct.pack("<QII", offset, len(index), 0)
         footer += struct.pack("<I4s", zlib.crc32(footer), b"SKVE")
-        content = b"".join((*self._parts, index, footer))
-        return content, self.length, hashlib.sha256(index).digest()
+        content = b"".join((*self._parts, names, index, footer))
+        return content, offset, hashlib.sha256(index).digest()
 
 
-def index_digest(content: bytes) -> bytes | None:
-    """Return the SHA-256 of a pack's index, by which the catalog knows the pack; None where it is no whole pack."""
+def find_index(content: bytes) -> tuple[int, int] | None:
+    """Return (offset, length) of a pack's index, as its footer says; None where it is no whole pack."""
     if len(content) < HEADER.size + INDEX.size + FOOTER.size:
         return None
     offset, length, _, crc, magic = FOOTER.unpack_from(content, len(content) - FOOTER.size)
     whole = offset + length + FOOTER.size == len(content)
     if not whole or magic != b"SKVE" or crc != zlib.crc32(content[-FOOTER.size : -8]):
         return None
+    return offset, length
+
+
+def index_digest(content: bytes) -> bytes | None:
+    """Return the SHA-256 of a pack's index, by which the catalog knows the pack; None where it is no whole pack."""
+    found = find_index(content)
+    if found is None:
+        return None
+    offset, length = found
     return hashlib.sha256(content[offset : offset + length]).digest()
 
 
@@ -130,21 +177,30 @@ class PackIndex:
     """A verified index.
 
     Args:
-        tail: The object's bytes from the index's offset to its end.
+        index: Its bytes, without the footer.
         digest: What the catalog says of the index.
         name: The pack's name, for messages.
+
+    Attributes:
+        blocks: How many blocks the pack has.
+        blobs: How many blobs.
+        names: Where its names lie; None where it has none.
 
     Raises:
         CorruptionError: The bytes are not the index that the catalog knows.
     """
 
-    __slots__ = ("_blobs", "_index", "_sizes_length", "blocks", "name")
+    __slots__ = ("_index", "_sizes_length", "blobs", "blocks", "name", "names")
 
-    def __init__(self, tail: bytes, digest: bytes, name: str) -> None:
-        index = tail[: -FOOTER.size]
-        if len(tail) < INDEX.size + FOOTER.size or hashlib.sha256(index).digest() != digest:
+    def __init__(self, index: bytes, digest: bytes, name: str) -> None:
+        if len(index) < INDEX.size or hashlib.sha256(index).digest() != digest:
             raise CorruptionError(f"the index of pack {name} is damaged")
-        _, self.blocks, self._blobs, self._sizes_length, _ = INDEX.unpack_from(index)
+        magic, self.blocks, self.blobs, self._sizes_length, flags = INDEX.unpack_from(index)
+        end = INDEX.size + self.blocks * BLOCK.size
+        named = NAMES.size if flags & HAS_NAMES else 0
+        if magic != b"SKVI" or end + named + self._sizes_length > len(index):
+            raise CorruptionError(f"the index of pack {name} is shorter than it says")
+        self.names = NamesEntry._make(NAMES.unpack_from(index, end)[:-1]) if named else None
         self._index = index
         self.name = name
 
@@ -159,15 +215,41 @@ class PackIndex:
         return Block._make(BLOCK.unpack_from(self._index, INDEX.size + number * BLOCK.size))
 
     def sizes(self) -> list[list[int]]:
-        """Return for each block the lengths of its blobs, in order."""
-        raw = zlib.decompress(self._index[-self._sizes_length :]) if self._sizes_length else b""
+        """Return for each block the lengths of its blobs, in order.
+
+        Raises:
+            CorruptionError: They are not what the index says of them.
+        """
+        wanted = 4 * (self.blocks + self.blobs)
+        inflater = zlib.decompressobj()
+        try:
+            raw = inflater.decompress(self._index[len(self._index) - self._sizes_length :], wanted + 1)
+        except zlib.error as failure:
+            raise CorruptionError(f"the sizes in the index of pack {self.name} are damaged") from failure
+        if len(raw) != wanted or not inflater.eof:
+            raise CorruptionError(f"the index of pack {self.name} has other sizes than it says")
         column = np.frombuffer(raw, dtype="<u4").tolist()
         counts, lengths = column[: self.blocks], column[self.blocks :]
+        if sum(counts) != len(lengths):
+            raise CorruptionError(f"the sizes in the index of pack {self.name} contradict themselves")
         result, start = [], 0
         for count in counts:
             result.append(lengths[start : start + count])
             start += count
         return result
+
+    def is_whole(self) -> bool | None:
+        """Tell whether the index agrees with its own checksum; None where it has none."""
+        if self.names is None:
+            return None
+        end = INDEX.size + self.blocks * BLOCK.size + NAMES.size
+        (crc,) = struct.unpack_from("<I", self._index, end - 4)
+        return bool(crc == zlib.crc32(self._index[end:], zlib.crc32(self._index[: end - 4])))
+
+    @property
+    def content(self) -> bytes:
+        """The index as it stands in the pack."""
+        return self._index
 
     @property
     def ram_bytes(self) -> int:
@@ -186,3 +268,20 @@ def check_block(payload: bytes, block: Block, pack: str) -> Encoded:
     if block.transform or block.encryption or block.kind:
         raise CorruptionError(f"a block of pack {pack} at byte {block.offset} needs a later release of stratakv")
     return Encoded(block.codec, block.dictionary, block.size, payload)
+
+
+def check_names(payload: bytes, index: PackIndex) -> PackNames:
+    """Return the names of a pack whose index says where they lie.
+
+    Raises:
+        CorruptionError: The bytes are not those that were packed.
+    """
+    entry = index.names
+    if entry is None:
+        raise CorruptionError(f"pack {index.name} has no names")
+    if len(payload) != entry.length or checksum(payload) != entry.checksum:
+        raise CorruptionError(f"the names in pack {index.name} are damaged")
+    names = decode_names(payload, entry.size)
+    if len(names.blobs) != index.blobs:
+        raise CorruptionError(f"pack {index.name} has {index.blobs} blobs, but names for {len(names.blobs)}")
+    return names

@@ -9,6 +9,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from stratakv.engine.records import IN_COLD
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -119,3 +121,8 @@ class Parts:
     def deduplicates(self) -> bool:
         """Whether a store looks for its content among those known."""
         return self.config.enable_deduplication and self.config.deduplication.enabled
+
+    @property
+    def packs_tell_keys(self) -> bool:
+        """Whether packs say which keys name their blobs: where the cold tier may be all that is left of the store."""
+        return self.backends[IN_COLD].remote

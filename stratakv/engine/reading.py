@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.engine.codecs.base import Encoded
 from stratakv.engine.journal_format import Location
+from stratakv.engine.pack_source import PackGoneError
 from stratakv.engine.parts import STRIPES, Parts
 from stratakv.engine.records import ANYWHERE, IN_COLD, IN_HOT, TIERS, Place, check_key, encode_key
-from stratakv.engine.shelf import PackGoneError, digest_of
+from stratakv.engine.shelf import digest_of
 from stratakv.engine.single_flight import SingleFlight
 from stratakv.engine.telemetry import ABSENT, CORRUPTIONS, HITS, MISSES, READS
 from stratakv.errors import CorruptionError
@@ -130,9 +131,12 @@ class Reader:
         return self.load(key)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, object]:
-        """Return the values that are there. Keys below RAM are read in the order in which they lie."""
+        """Return the values that are there. Keys below RAM are read in the order in which they lie.
+
+        Of a remote tier many blocks come with one request.
+        """
         found: dict[str, object] = {}
-        below: list[tuple[tuple[int, ...], str]] = []
+        below: list[tuple[str, Place | None]] = []
         for key in dict.fromkeys(keys):
             if key in self._entries:
                 value = self.get_with_tier(key)
@@ -140,8 +144,9 @@ class Reader:
                     found[key] = value.value
             else:
                 state = self.state(key)
-                below.append((state.place if state is not None and state.place is not None else (), key))
-        for _, key in sorted(below):
+                below.append((key, state.place if state is not None else None))
+        below.sort(key=lambda entry: (entry[1] or (), entry[0]))
+        for key, _ in self._parts.shelf.ahead(below, lambda entry: entry[1]):
             value = self.get_with_tier(key)
             if value is not None:
                 found[key] = value.value

@@ -1,0 +1,158 @@
+"""Scanning: a new store's catalog, made from the packs of a cold tier alone, where even the backups are gone.
+
+Every pack is read once. A key comes back with the value of its highest version among the packs; what packs do not tell
+is said. Nothing in the cold tier changes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stratakv.engine.backup_format import DICTIONARY_PREFIX
+from stratakv.engine.catalog import Catalog
+from stratakv.engine.catalog_loading import CatalogLoading
+from stratakv.engine.compression import CompressionEngine
+from stratakv.engine.dictionaries import DictionaryBook
+from stratakv.engine.dictionary_form import from_stored
+from stratakv.engine.manifest import epoch_of_pack
+from stratakv.engine.pack_scan import PackScan
+from stratakv.engine.packs import find_index, index_digest
+from stratakv.engine.restoration import Restored, new_store
+from stratakv.engine.shelf import digest_of
+from stratakv.errors import ConfigurationError, CorruptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from stratakv.backends.base import Backend
+    from stratakv.engine.pack_names import Name
+
+UNKNOWN = (
+    "a key that was deleted after its value was packed is back",
+    "a key whose newest value had not reached the cold tier has an older one, or is not there at all",
+    "pins, tags of wrapped engines and the age of prunable values are not in packs: nothing is pinned, tagged or pruned",
+)
+
+
+def scan(cold: Backend, path: Path, *, now: int, trust_pickle: bool, show: Callable[[str, int, int], None]) -> Restored:
+    """Build a store in a new directory from what its packs tell.
+
+    Args:
+        cold: The cold tier.
+        path: The directory; missing or empty.
+        now: Wall time in seconds.
+        trust_pickle: Whether pickled values may be read from it later, if the configuration allows pickle.
+        show: Called with (step, done, total).
+
+    Raises:
+        ConfigurationError: The directory is not empty, or the tier holds no packs, or those of several stores.
+        TierUnavailableError: The tier cannot be reached.
+    """
+    result = Restored()
+    names = sorted(info.name for info in cold.list("packs/") if info.name.endswith(".pack"))
+    stores = {name.split("/")[1] for name in names}
+    if len(stores) != 1:
+        found = "no packs" if not stores else f"packs of {len(stores)} stores ({', '.join(sorted(stores))})"
+        raise ConfigurationError(f"{cold.place} holds {found}: name the bucket and prefix of one store")
+    with new_store(path) as catalog_path:
+        catalog = Catalog(catalog_path)
+        try:
+            scanning = _Scan(cold, CatalogLoading(catalog, now), result)
+            scanning.load_dictionaries()
+            for done, name in enumerate(names):
+                show("packs", done, len(names))
+                scanning.take(done + 1, name)
+            scanning.finish(trust_pickle=trust_pickle)
+        finally:
+            catalog.close()
+    result.unknown += UNKNOWN
+    return result
+
+
+class _Scan:
+    """One pass over the packs of one store."""
+
+    def __init__(self, cold: Backend, loading: CatalogLoading, result: Restored) -> None:
+        self._cold = cold
+        self._loading = loading
+        self._result = result
+        self._book = DictionaryBook(dictionary_bytes=0)
+        self._compression = CompressionEngine(dictionaries=self._book)
+        self._versions: dict[bytes, int] = {}
+        self._labels: dict[int, str] = {}
+        self._store_id = b""
+        self._epoch = 1
+        self._unnamed = 0
+
+    def load_dictionaries(self) -> None:
+        """Take every dictionary that the tier has: some pack may need it."""
+        for info in list(self._cold.list(DICTIONARY_PREFIX)):
+            number = info.name.removeprefix(DICTIONARY_PREFIX).partition("-")[0]
+            try:
+                content = self._cold.get(info.name)
+                self._book.add(int(number), 0, from_stored(content))
+            except (CorruptionError, ValueError) as failure:
+                self._result.damaged.append(f"{info.name} could not be read: {failure}")
+            else:
+                self._loading.add_dictionary(int(number), 0, 0, content)
+
+    def take(self, number: int, name: str) -> None:
+        """Take in what a pack tells."""
+
+        def on_damage(failure: CorruptionError, _block: int | None) -> None:
+            self._result.damaged.append(str(failure))
+
+        try:
+            content = self._cold.get(name)
+            found = PackScan(content, name, self._compression.decode, on_damage)
+        except CorruptionError as failure:
+            self._result.damaged.append(str(failure))
+            return
+        place = find_index(content)
+        if place is None:
+            raise AssertionError("a pack that was scanned has an index")
+        self._store_id = found.store_id
+        self._epoch = max(self._epoch, epoch_of_pack(name) or 1)
+        self._labels.update(found.labels)
+        blobs, keys, plaintext = [], [], 0
+        for blob in found.blobs():
+            plaintext += len(blob.plaintext)
+            named = [told for told in blob.names if self._is_newer(told)]
+            if not blob.names:
+                self._unnamed += 1
+            if not named:
+                continue
+            digest = digest_of(blob.plaintext, b"")
+            identity = int.from_bytes(digest[:8], "big", signed=True)
+            blobs.append((identity, digest[8:], blob.namespace, number, blob.block, blob.offset, len(blob.plaintext)))
+            keys += [
+                (told.key, identity, told.version, told.namespace, 0, told.expires or None, None, None)
+                for told in named
+            ]
+        offset = place[0]
+        pack = (number, name, len(content), offset, index_digest(content), plaintext, self._loading.now)
+        self._loading.apply("packs", [pack])
+        self._loading.apply("blobs", blobs)
+        self._loading.apply("keys", keys)
+        self._loading.commit()
+
+    def _is_newer(self, told: Name) -> bool:
+        if told.version <= self._versions.get(told.key, -1):
+            return False
+        self._versions[told.key] = told.version
+        return True
+
+    def finish(self, *, trust_pickle: bool) -> None:
+        """Make a catalog of what was taken in."""
+        if not self._store_id:
+            raise CorruptionError(f"no pack in {self._cold.place} can be read: {'; '.join(self._result.damaged)}")
+        loading, result = self._loading, self._result
+        loading.apply("namespaces", [(number, label, None) for number, label in self._labels.items() if number])
+        loading.commit()
+        loading.drop_unnamed()
+        loading.finish(self._store_id, self._epoch, trust_pickle=trust_pickle)
+        result.store_id = self._store_id.hex()
+        result.keys, result.contents, result.packs = loading.counts()
+        if self._unnamed:
+            result.unknown.append(f"{self._unnamed} contents in packs have no key that is known, and are left out")
