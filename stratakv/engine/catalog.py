@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import apsw
 
+from stratakv.engine import catalog_upkeep
 from stratakv.engine.catalog_rows import Found, FoundBlob, PackRow, Row, found_blob, found_key
 from stratakv.engine.catalog_schema import CACHE_KIB, FORMAT_VERSION, SCHEMA, open_connection, translate
 from stratakv.engine.catalog_write import Transaction
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T")
-
-WASTE_SHARE = 0.05
-"""Rows in random order leave the tree's pages a third empty; a file with more than this unused is written anew."""
 
 _FIND = """
 SELECT k.version, k.namespace, k.pin, k.expires, k.extra, k.blob, b.digest, b.namespace,
@@ -42,10 +40,6 @@ FROM blobs b JOIN packs p ON p.id = b.pack WHERE b.id = ?
 """
 
 
-_WASTEFUL = """
-SELECT sum(unused) + free > ?1 * (sum(pgsize) + free)
-FROM dbstat, (SELECT f.freelist_count * p.page_size AS free FROM pragma_freelist_count f, pragma_page_size p)
-"""
 _PACKS = """
 SELECT id, tier, name, bytes, index_offset, index_digest, plaintext, live, live_blobs, created, due, dead_since
 FROM packs WHERE
@@ -261,15 +255,16 @@ class Catalog:
 
     def compact(self, *, rewrite: bool = True) -> None:
         """Give the write-ahead log back to the file system and, with `rewrite`, free pages, in as long as it takes."""
+        self._upkeep(lambda writer: catalog_upkeep.compact(writer, rewrite=rewrite))
+
+    def fold_long_log(self) -> None:
+        """Fold the write-ahead log into the file if it has become long, unless a reader is at work."""
+        self._upkeep(lambda writer: catalog_upkeep.fold_long_log(writer, self.path))
+
+    def _upkeep(self, work: Callable[[apsw.Connection], None]) -> None:
         with self._writer_lock:
             try:
-                if rewrite and any(wasteful for (wasteful,) in self._writer.execute(_WASTEFUL, (WASTE_SHARE,))):
-                    # Without the room for a second copy the free pages wait to be used again.
-                    with contextlib.suppress(apsw.FullError):
-                        self._writer.execute("VACUUM")
-                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            except apsw.BusyError:
-                return  # a reader is at work; the next round will do it
+                work(self._writer)
             except apsw.Error as failure:
                 raise translate(failure, self.path) from failure
 

@@ -11,6 +11,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from stratakv.engine.afterwards import finish_opening
 from stratakv.engine.checkpoint import Checkpoint
 from stratakv.engine.collection import Collection
 from stratakv.engine.compaction import Compaction
@@ -124,11 +125,13 @@ class Mover:
 
     def _step(self) -> None:
         with self._lock:
+            finish_opening(self._parts)
             checkpointed = self._checkpoint_due()
             if checkpointed:
                 self._checkpoint.run(self._pacer())
                 self.learning.train(self._pacer())
                 self.learning.refresh_filter(self._pacer())
+                self._parts.catalog.fold_long_log()
             if self._publish_by is not None and (checkpointed or self._parts.clock.monotonic() >= self._publish_by):
                 self._snapshot()
             if self._parts.clock.monotonic() >= self._next_upkeep:
@@ -175,6 +178,7 @@ class Mover:
             self._upkeep(_no_pause, settle=settle)
 
         with self._lock:
+            finish_opening(self._parts)
             self._attempt(all_work, settle=settle)
             self._next_upkeep = self._parts.clock.monotonic() + self._interval
         self._retry_at, self._retry_delay = 0.0, FIRST_RETRY_SECONDS
@@ -183,7 +187,9 @@ class Mover:
     def checkpoint(self) -> None:
         """Persist what is dirty, on the caller's thread."""
         with self._lock:
+            finish_opening(self._parts)
             self._attempt(lambda: self._checkpoint.run(_no_pause))
+            self._parts.catalog.fold_long_log()
         self._end_round()
 
     def _upkeep(self, pause: Callable[[], None], *, settle: bool) -> None:
@@ -192,6 +198,7 @@ class Mover:
         for step in (self.collection, self._movement, self.collection, self._compaction, self.collection):
             try:
                 step.run(pause, settle=settle)
+                self._parts.catalog.fold_long_log()
             except StrataError as failure:
                 failures.append(failure)
                 self._clear_up()
