@@ -131,7 +131,6 @@ class Mover:
                 self._checkpoint.run(self._pacer())
                 self.learning.train(self._pacer())
                 self.learning.refresh_filter(self._pacer())
-                self._parts.catalog.fold_long_log()
             if self._publish_by is not None and (checkpointed or self._parts.clock.monotonic() >= self._publish_by):
                 self._snapshot()
             if self._parts.clock.monotonic() >= self._next_upkeep:
@@ -189,7 +188,6 @@ class Mover:
         with self._lock:
             finish_opening(self._parts)
             self._attempt(lambda: self._checkpoint.run(_no_pause))
-            self._parts.catalog.fold_long_log()
         self._end_round()
 
     def _upkeep(self, pause: Callable[[], None], *, settle: bool) -> None:
