@@ -65,10 +65,11 @@ class DirectoryBackend(FileReads):
         self._root = private_directory(path, self._files)
         self._lock = threading.Lock()
         self._synced: set[str] = set()
+        self._bytes: int | None = None
+        """Length of all objects, kept as they come and go; None until first asked for: it takes a look at each."""
         self._numbers = itertools.count()
         try:
             self._remove_leftovers()
-            self._bytes = sum(info.size for info in self._walk("", ""))
         except OSError as error:
             raise translate(error, "open the directory", self._root) from error
 
@@ -124,7 +125,8 @@ class DirectoryBackend(FileReads):
                 self._files.unlink(partial)
             else:
                 self._files.replace(partial, target)
-            self._bytes += size - (before or 0)
+            if self._bytes is not None:
+                self._bytes += size - (before or 0)
         if self._fsync:
             try:
                 self._files.sync_directory(target.parent)
@@ -154,7 +156,8 @@ class DirectoryBackend(FileReads):
             if size is None:
                 return False
             self._files.unlink(target)
-            self._bytes -= size
+            if self._bytes is not None:
+                self._bytes -= size
         return True
 
     # -- folders ---------------------------------------------------------------------------------------------
@@ -270,7 +273,13 @@ class DirectoryBackend(FileReads):
 
     def bytes_on_disk(self) -> int:
         self._check_open()
-        return self._bytes
+        try:
+            with self._lock:  # nothing may come or go between the count and its first change
+                if self._bytes is None:
+                    self._bytes = sum(info.size for info in self._walk("", ""))
+                return self._bytes
+        except OSError as error:
+            raise translate(error, "count the objects", self._root) from error
 
     def close(self) -> None:
         self._shut()

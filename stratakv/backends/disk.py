@@ -4,7 +4,7 @@ Owns one directory; one process opens it at a time (the store's lock sees to tha
 through diskcache; a warm read is one dictionary look-up and one `pread`.
 
 Invariants: a put returns after file, folders and row are durable; a delete commits the row's removal before
-the file goes. A file without a row was never acknowledged and is removed at opening; a row without a file is
+the file goes. A file without a row was never acknowledged and is removed by `scrub`; a row without a file is
 damage, stays listed, and is named by the read.
 """
 
@@ -43,7 +43,8 @@ class DiskBackend(FileReads):
         timeout: Seconds to wait for the database where another process holds it.
         open_files: Most files kept open for reading.
         files: The file layer; tests pass one that fails or forgets.
-        scrub: Remove at once the value files that no row names. Else the caller owes a call of `scrub`.
+        scrub: Remove at once the value files that no row names, which takes a look at every file. Else the caller owes
+            a call of `scrub`, and `bytes_on_disk` looks at every file until then.
 
     Raises:
         ConfigurationError: The path cannot be a private directory, or contains `$`. Nothing was changed.
@@ -73,8 +74,6 @@ class DiskBackend(FileReads):
             self._rows = ObjectRows(str(self._root), timeout, layer)
             if scrub:
                 self._rows.scrub()
-            else:
-                self._rows.count_files()
         except _FOREIGN as error:
             raise translate(error, "open the disk cache", self._root) from error
         except (TypeError, ValueError, AttributeError) as error:
@@ -136,7 +135,7 @@ class DiskBackend(FileReads):
                     yield info
 
     def scrub(self) -> None:
-        """Remove value files that no row names: their put was never acknowledged. Count the rest."""
+        """Remove value files that no row names: their put was never acknowledged. Count the rest. No put may run."""
         with self._working("remove what no row names"):
             self._rows.scrub()
 
@@ -144,6 +143,12 @@ class DiskBackend(FileReads):
         """Return whether SQLite finds nothing wrong with the database."""
         with self._working("check the database"):
             return self._rows.is_sound()
+
+    def is_whole(self, name: str) -> bool:
+        """Return whether an object has a row, and a file of the length that the row states; opens no file."""
+        check_name(name)
+        with self._working(f"look for {name}"):
+            return self._rows.is_whole(name)
 
     def unnamed_files(self) -> tuple[Path, ...]:
         """Return the value files that no row names."""
@@ -156,7 +161,8 @@ class DiskBackend(FileReads):
 
     def bytes_on_disk(self) -> int:
         self._check_open()
-        files: int = self._rows.disk.held_bytes
+        with self._working("count the files"):
+            files = self._rows.file_bytes()
         return files + sum(regular_size(path) or 0 for path in self._database)
 
     def close(self) -> None:

@@ -47,6 +47,7 @@ SETTINGS = {
 """No eviction, no writes by reads, full sync, every object a file."""
 
 _PAGE_ROWS = 512
+_ROW = "SELECT mode, filename, value, size FROM Cache WHERE key = ? AND raw = 1"
 is_value_file = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}\.val").fullmatch
 
 _inherited: list[sqlite3.Connection] = []
@@ -58,13 +59,13 @@ class ValueFiles(diskcache.Disk):  # type: ignore[misc]  # diskcache has no type
 
     Attributes:
         files: The file layer.
-        held_bytes: Length of all value files, kept as they come and go; seeded by `scrub`.
+        held_bytes: Length of all value files, kept as they come and go; None until `scrub` has counted them.
     """
 
     def __init__(self, directory: str, **settings: Any) -> None:
         super().__init__(directory, **settings)
         self.files = Files()
-        self.held_bytes = 0
+        self.held_bytes: int | None = None
         self._root = Path(directory)
         self._lock = threading.Lock()
 
@@ -90,7 +91,8 @@ class ValueFiles(diskcache.Disk):  # type: ignore[misc]  # diskcache has no type
             os.close(self.files.open_append(path))
         write_file(self.files, path, value)
         with self._lock:
-            self.held_bytes += len(value)
+            if self.held_bytes is not None:
+                self.held_bytes += len(value)
         try:
             # All three, always: another thread may have made a folder and not synced it yet.
             for folder in (path.parent, path.parent.parent, self._root):
@@ -117,21 +119,33 @@ class ValueFiles(diskcache.Disk):  # type: ignore[misc]  # diskcache has no type
             size = regular_size(path)
             if size is not None:
                 self.files.unlink(path)
-                self.held_bytes -= size
+                if self.held_bytes is not None:
+                    self.held_bytes -= size
             with suppress(OSError):  # Not empty, or gone already; an empty folder does no harm either way.
                 path.parent.rmdir()
                 path.parent.parent.rmdir()
 
-    def scrub(self, wanted: set[str] | None) -> None:
-        """Remove value files that no row names: their put was never acknowledged. Count the rest; None: count all.
+    def scrub(self, wanted: set[str]) -> None:
+        """Remove value files that no row names: their put was never acknowledged. Count the rest. No put may run.
 
         Only paths that diskcache could have made are looked at; anything else is not ours to judge.
         """
-        self.held_bytes = 0
-        for _, filename, size in tuple(self._value_files()):
-            self.held_bytes += size
-            if wanted is not None and filename not in wanted:
+        found = tuple(self._value_files())
+        self.held_bytes = sum(size for _, _, size in found)
+        for _, filename, _ in found:
+            if filename not in wanted:
                 self.remove(filename)
+
+    def file_bytes(self) -> int:
+        """Return the length of all value files: as it was kept, or by looking at each as long as none has counted."""
+        with self._lock:  # no folder may go while it is looked into
+            return sum(size for _, _, size in self._value_files()) if self.held_bytes is None else self.held_bytes
+
+    def is_whole(self, mode: object, filename: object, value: object, size: object) -> bool:
+        """Return whether a row is one of ours and its file there at its full length. `fetch` says what is wrong."""
+        if mode != MODE_BINARY or value is not None or not isinstance(filename, str) or not is_value_file(filename):
+            return False
+        return regular_size(self._root / filename) == size
 
     def unnamed(self, wanted: set[str]) -> tuple[Path, ...]:
         """Return the value files that are not wanted."""
@@ -189,9 +203,15 @@ class ObjectRows(diskcache.Cache):  # type: ignore[misc]  # diskcache has no typ
         """Remove value files that no row names, and count the rest."""
         self._disk.scrub(self._named())
 
-    def count_files(self) -> None:
-        """Count the bytes of all value files, and remove none."""
-        self._disk.scrub(None)
+    def file_bytes(self) -> int:
+        """Return the bytes of all value files."""
+        held: int = self._disk.file_bytes()
+        return held
+
+    def is_whole(self, name: str) -> bool:
+        """Return whether an object has a row, and that its file."""
+        row = self._sql(_ROW, (name,)).fetchone()
+        return row is not None and self._disk.is_whole(*row)
 
     def unnamed_files(self) -> tuple[Path, ...]:
         """Return the value files that no row names."""
@@ -256,8 +276,7 @@ class ObjectRows(diskcache.Cache):  # type: ignore[misc]  # diskcache has no typ
         """
         missed = None
         while True:
-            query = "SELECT mode, filename, value, size FROM Cache WHERE key = ? AND raw = 1"
-            row = self._sql(query, (name,)).fetchone()
+            row = self._sql(_ROW, (name,)).fetchone()
             if row is None:
                 return None
             mode, filename, value, size = row

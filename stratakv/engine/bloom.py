@@ -47,6 +47,8 @@ _VERSION = 1
 _HEADER = struct.Struct("<8sHBBQdQQQ")
 _CHECKSUM_SIZE = hashlib.sha256().digest_size
 _BODY_AT = _HEADER.size + _CHECKSUM_SIZE
+HEAD_BYTES = _BODY_AT
+"""Length of what stands before the words."""
 
 _WORD_BITS = 64
 _PATTERN_BITS = range(1, 7)
@@ -209,6 +211,18 @@ class BloomFilter:
         restore = bloom._assemble  # noqa: SLF001 - an instance of this very class, made on the line above
         restore(expected, rate, count, (first_bits, second_bits), _little_endian(words))
         return bloom, sequence
+
+
+def saved_sequence(head: bytes) -> int:
+    """Return the catalog sequence a filter was saved with, from the first `HEAD_BYTES` of its saved form, unverified.
+
+    Raises:
+        CorruptionError: The bytes do not begin like a saved filter.
+    """
+    if len(head) < HEAD_BYTES or head[: len(_MAGIC)] != _MAGIC:
+        raise CorruptionError("not a saved Bloom filter: rebuild it from the catalog")
+    sequence: int = _HEADER.unpack_from(head)[7]
+    return sequence
 
 
 def _checksum(header: bytes | memoryview, body: memoryview) -> bytes:

@@ -60,6 +60,8 @@ class Carrier:
 
     def step(self, pause: Callable[[], None]) -> bool:
         """Do what is due; return whether that was a round of movement."""
+        if not self._parts.opened:
+            return False  # what a crash left in warm is being looked for: nothing may be put there meanwhile
         if not self._is_reachable():
             self._judge_room(self._why_not())
             return False

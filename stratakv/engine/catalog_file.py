@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import apsw
 
+from stratakv.engine import catalog_upkeep
 from stratakv.engine.catalog_changes import Changes, Unnoted
 from stratakv.engine.catalog_schema import CACHE_KIB, FORMAT_VERSION, SCHEMA, open_connection, translate
 from stratakv.engine.catalog_write import Transaction
@@ -25,14 +26,6 @@ if TYPE_CHECKING:
     from stratakv.engine.catalog_rows import Row
 
 T = TypeVar("T")
-
-WASTE_SHARE = 0.05
-"""Rows in random order leave the tree's pages a third empty; a file with more than this unused is written anew."""
-
-_WASTEFUL = """
-SELECT sum(unused) + free > ?1 * (sum(pgsize) + free)
-FROM dbstat, (SELECT f.freelist_count * p.page_size AS free FROM pragma_freelist_count f, pragma_page_size p)
-"""
 
 
 class CatalogFile:
@@ -158,15 +151,18 @@ class CatalogFile:
 
     def compact(self, *, rewrite: bool = True) -> None:
         """Give the write-ahead log back to the file system and, with `rewrite`, free pages, in as long as it takes."""
+        self._upkeep(lambda writer: catalog_upkeep.compact(writer, rewrite=rewrite))
+
+    def fold_long_log(self) -> None:
+        """Fold the write-ahead log into the file if it has become long, unless a reader is at work."""
+        self._upkeep(lambda writer: catalog_upkeep.fold_long_log(writer, self.path))
+
+    def _upkeep(self, work: Callable[[apsw.Connection], None]) -> None:
         with self._writer_lock:
+            if self._closed:
+                raise ClosedError("the store is closed")
             try:
-                if rewrite and any(wasteful for (wasteful,) in self._writer.execute(_WASTEFUL, (WASTE_SHARE,))):
-                    # Without the room for a second copy the free pages wait to be used again.
-                    with contextlib.suppress(apsw.FullError):
-                        self._writer.execute("VACUUM")
-                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            except apsw.BusyError:
-                return  # a reader is at work; the next round will do it
+                work(self._writer)
             except apsw.Error as failure:
                 raise translate(failure, self.path) from failure
 

@@ -1,7 +1,8 @@
 """The checkpoint: from the journal into packs and the catalog.
 
 Owns the order of that step: freeze the dirty table where the journal switches segments, write the packs, commit one
-catalog transaction with keys, places and the last sequence number, stop shadowing, drop the journal's closed segments.
+catalog transaction with keys, places and the last sequence number, stop shadowing, drop the journal's closed segments,
+fold the catalog's log where that transaction made it long.
 A failure anywhere leaves the frozen writes where they are; the next checkpoint takes them along.
 """
 
@@ -72,6 +73,7 @@ class Checkpoint:
         parts.dirty.thaw()
         self._journal.drop(closed)
         parts.at_point("checkpoint-dropped")
+        parts.catalog.fold_long_log()
         parts.counters.add(CHECKPOINTS, 1)
         return True
 

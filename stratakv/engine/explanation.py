@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from stratakv.engine.codecs import RawCodec, codec_by_id
 from stratakv.engine.moments import moment
+from stratakv.engine.pack_source import PackGoneError
 from stratakv.engine.prospects import prospects_of
 from stratakv.engine.records import ANYWHERE, TIERS
-from stratakv.engine.pack_source import PackGoneError
 from stratakv.engine.standing import standing_of
 from stratakv.errors import CorruptionError, TierUnavailableError
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from stratakv.engine.bloom import BloomFilter
+from stratakv.engine.bloom import HEAD_BYTES, BloomFilter, saved_sequence
 from stratakv.engine.catalog_rows import whole_digest
 from stratakv.engine.codecs.parts import PartsCodec
 from stratakv.engine.dictionary_form import stored_form
@@ -109,17 +109,23 @@ class Learning:
 
 
 def load_filter(parts: Parts) -> BloomFilter | None:
-    """Return the saved filter if it covers the catalog; a stale or damaged one is rebuilt by the first run."""
+    """Return the saved filter if it covers the catalog; a stale or damaged one is rebuilt by the first run.
+
+    Its length goes with the number of contents, so opening leaves it to the mover, and one that is stale is not read.
+    """
     if not _wanted(parts):
         return None
     try:
-        saved, covered = BloomFilter.from_bytes((parts.path / FILTER_FILE).read_bytes())
+        with (parts.path / FILTER_FILE).open("rb") as file:
+            head = file.read(HEAD_BYTES)
+            if saved_sequence(head) != int(parts.catalog.meta("last_sequence", 0)):
+                return None
+            return BloomFilter.from_bytes(head + file.read())[0]
     except FileNotFoundError:
         return None
     except (OSError, CorruptionError) as failure:
         log.warning("the saved filter is not used and built anew: %s", failure)
         return None
-    return saved if covered == int(parts.catalog.meta("last_sequence", 0)) else None
 
 
 def empty_filter(parts: Parts) -> BloomFilter | None:

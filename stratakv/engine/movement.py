@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.engine.catalog_rows import whole_digest
 from stratakv.engine.naming import CarriedNames, current_names
+from stratakv.engine.pack_source import PackGoneError
 from stratakv.engine.pack_writer import open_pack_writer
 from stratakv.engine.records import IN_COLD, IN_WARM
-from stratakv.engine.pack_source import PackGoneError
 from stratakv.engine.telemetry import CORRUPTIONS, DEMOTIONS, PROMOTIONS
 from stratakv.engine.usage import Usage, pinned_tiers
 from stratakv.errors import ConfigurationError, CorruptionError

@@ -15,6 +15,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from stratakv.engine.afterwards import finish_opening
 from stratakv.engine.carrier import Carrier
 from stratakv.engine.checkpoint import Checkpoint
 from stratakv.engine.collection import Collection
@@ -24,7 +25,7 @@ from stratakv.engine.journal_sync import JournalSync
 from stratakv.engine.learning import Learning
 from stratakv.engine.records import IN_WARM
 from stratakv.engine.telemetry import BACKGROUND_FAILURES, COLLECTED, COMPACTIONS
-from stratakv.engine.worker import StoppedError, Worker, do_all
+from stratakv.engine.worker import StoppedError, Worker, do_all, no_pause
 from stratakv.errors import CapacityError, ClosedError, StrataError, TierUnavailableError
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class Mover:
 
     def _step(self, pause: Callable[[], None]) -> None:
         """Do on this machine what is due."""
+        finish_opening(self._parts)
         checkpointed = self._checkpoint_due() and not self._must_wait_for_carrier()
         if checkpointed:
             self._checkpoint.run(pause)
@@ -140,12 +142,13 @@ class Mover:
         """Do on the caller's thread whatever is due, a checkpoint in any case."""
 
         def all_work() -> None:
-            self._checkpoint.run(_no_pause)
-            self.learning.train(_no_pause)
-            self.learning.refresh_filter(_no_pause)
+            self._checkpoint.run(no_pause)
+            self.learning.train(no_pause)
+            self.learning.refresh_filter(no_pause)
             self._all_upkeep(settle=settle)
 
         with self._carrying.lock, self._here.lock:
+            finish_opening(self._parts)
             self._attempt(all_work, settle=settle)
             self._next_upkeep = self._parts.clock.monotonic() + self._interval
         for worker in (self._here, self._carrying):
@@ -155,7 +158,8 @@ class Mover:
     def checkpoint(self) -> None:
         """Persist what is dirty, on the caller's thread."""
         with self._here.lock:
-            self._attempt(lambda: self._checkpoint.run(_no_pause))
+            finish_opening(self._parts)
+            self._attempt(lambda: self._checkpoint.run(no_pause))
         self._here.end_round()
 
     def _upkeep(self, pause: Callable[[], None]) -> None:
@@ -165,7 +169,7 @@ class Mover:
 
     def _all_upkeep(self, *, settle: bool) -> None:
         """The upkeep of both workers, one after the other; with `settle` idle and grace times count as elapsed."""
-        pause, carrier = _no_pause, self.carrier
+        pause, carrier = no_pause, self.carrier
         self._each(
             lambda: self.collection.run(pause, settle=settle),
             lambda: carrier.leave_hot(settle=settle),
@@ -191,6 +195,7 @@ class Mover:
 
     def _each(self, *steps: Callable[[], object]) -> None:
         do_all(steps, after_failure=self._clear_up)
+        self._parts.catalog.fold_long_log()
 
     def _rest(self, *, settle: bool) -> None:
         self._parts.compression.trim()
@@ -212,7 +217,7 @@ class Mover:
             try:
                 work()
             except CapacityError:
-                if not self._free_room(_no_pause, settle=settle) or not left:
+                if not self._free_room(no_pause, settle=settle) or not left:
                     raise
             except StrataError:
                 self._clear_up()
@@ -263,6 +268,7 @@ class Mover:
         """Remove on the caller's thread what is due and what a crash left; on request compact what is due before."""
 
         def all_work() -> None:
+            finish_opening(self._parts)
             self._checkpoint.run(pause)
             self._clear_up()
             if compact:
@@ -340,7 +346,3 @@ class Mover:
         if isinstance(failure, StrataError):
             raise type(failure)(f"background work failed: {failure}") from failure
         raise StrataError(f"background work failed: {type(failure).__name__}: {failure}") from failure
-
-
-def _no_pause() -> None:
-    """A caller's own thread works without resting."""

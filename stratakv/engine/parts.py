@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stratakv.backends.base import Backend
+    from stratakv.backends.disk import DiskBackend
     from stratakv.clock import Clock
     from stratakv.config import OptimizationConfig
     from stratakv.engine.bloom import BloomFilter
@@ -73,6 +74,10 @@ class Parts:
     """How often collection removed keys by time; the mover's own stamp, for all stripes."""
     touched: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Reads below RAM not yet in the catalog: blob -> (wall seconds of the last, count)."""
+    unscrubbed: DiskBackend | None = None
+    """The warm backend, as long as files may lie in it that a crash left and no row names."""
+    opened: bool = False
+    """Whether the mover has done what opening leaves to it."""
     replayed_payloads: dict[Location, bytes] = field(default_factory=dict)
     """Payloads of the journal, for a read-only store, which has no journal of its own."""
     wanted_warm: set[bytes] = field(default_factory=set)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 UNKNOWN = (
     "a key that was deleted after its value was packed is back",
     "a key whose newest value had not reached the cold tier has an older one, or is not there at all",
-    "pins, tags of wrapped engines and the age of prunable values are not in packs: nothing is pinned, tagged or pruned",
+    "pins, tags of wrapped engines and the age of prunable values are not in packs: nothing is pinned or pruned",
 )
 
 

@@ -40,6 +40,10 @@ def do_all(steps: Iterable[Callable[[], object]], after_failure: Callable[[], No
         raise failures[0]
 
 
+def no_pause() -> None:
+    """A caller's own thread works without resting."""
+
+
 class Worker:
     """One thread.
 
