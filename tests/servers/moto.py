@@ -21,14 +21,33 @@ if TYPE_CHECKING:
 
     from stratakv.backends.s3 import S3Backend
 
+# moto looks for an object and puts it in two steps, which a busy machine takes apart: a whole request, one at a time.
 _PROGRAM = """
-import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
+import io, sys, threading
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+class Quiet(WSGIRequestHandler):
+    def log_request(self, *_):
+        pass
+
+moto = DomainDispatcherApplication(create_backend_app)
+lock = threading.Lock()
+
+def one_at_a_time(environ, start_response):
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body = environ["wsgi.input"].read(length)
+    if len(body) < length:
+        start_response("400 Bad Request", [("Content-Length", "0")])
+        return []
+    environ["wsgi.input"] = io.BytesIO(body)
+    with lock:
+        return moto(environ, start_response)
+
+server = make_server("127.0.0.1", 0, one_at_a_time, threaded=True, request_handler=Quiet)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+print(server.server_port, flush=True)
 sys.stdin.read()
-server.stop()
 """
 KEY = "AKIATESTSFORSTRATAKV"
 SECRET = "secret-of-the-tests-of-stratakv"
