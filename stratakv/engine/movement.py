@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from stratakv.engine.parts import Parts
     from stratakv.engine.shelf import PackedBlob
 
-BATCH = 2048
+BATCH = 128
+BATCH_BYTES = 4 << 20
+"""So much is looked up in the catalog at once: a longer batch would hold the interpreter longer than a slice."""
 
 log = logging.getLogger("stratakv")
 
@@ -50,6 +52,7 @@ def live_blobs(parts: Parts, pack: PackRow) -> Iterator[LiveBlob]:
     the work goes on.
     """
     batch: list[tuple[bytes, PackedBlob]] = []
+    size = 0
 
     def live() -> Iterator[LiveBlob]:
         found = parts.catalog.find_blobs(digest for digest, _ in batch)
@@ -65,12 +68,16 @@ def live_blobs(parts: Parts, pack: PackRow) -> Iterator[LiveBlob]:
     try:
         for blob in parts.shelf.blobs(pack.id, on_damage):
             batch.append((parts.shelf.digest(blob.plaintext, blob.namespace), blob))
-            if len(batch) >= BATCH:
+            size += len(blob.plaintext)
+            if len(batch) >= BATCH or size >= BATCH_BYTES:
                 yield from live()
                 batch.clear()
+                size = 0
     except ConfigurationError as lacking:
         log.warning("background work leaves pack %s as it is: %s", pack.name, lacking)
         parts.sick_packs.add(pack.id)
+    except PackGoneError:
+        return  # the other worker emptied it meanwhile: nothing lives there
     yield from live()
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stratakv.engine.labels import DEFAULT_NAME
 from stratakv.engine.learning import FILTER_FILE
 from stratakv.engine.records import IN_COLD, IN_WARM
+from stratakv.engine.remote_statistics import cold_statistics, remote_bytes
 from stratakv.engine.snapshot import SNAPSHOT_FILE
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Statistics:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._opened = parts.clock.monotonic()
         self.background: Mover | None = None
         self._contents_at: tuple[int, ...] | None = None
         self._contents: list[tuple[Any, ...]] = []
@@ -192,13 +194,16 @@ class Statistics:
             "demotions": counters["demotions"],
             "evictions": hot.evictions,
             "compactions": counters["compactions"],
+            "cold": cold_statistics(parts, sizes["cold_bytes"], parts.clock.monotonic() - self._opened),
         }
 
     def sizes(self) -> dict[str, int]:
         """Return bytes by place, in RAM and on disk."""
         parts = self._parts
         warm = parts.backends[IN_WARM].bytes_on_disk()
-        cold = parts.backends[IN_COLD].bytes_on_disk()
+        far = parts.backends[IN_COLD].remote
+        # A tier far away is not asked for statistics: it costs money, and may not answer.
+        cold = remote_bytes(parts) if far else parts.backends[IN_COLD].bytes_on_disk()
         journal = parts.journal.bytes_on_disk if parts.journal is not None else 0
         catalog = parts.catalog.bytes_on_disk
         aids = parts.reserve.bytes_on_disk

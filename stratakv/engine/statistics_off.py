@@ -40,6 +40,7 @@ def statistics_off(config: OptimizationConfig) -> dict[str, Any]:
     """Return all sections of a wrapper that passes every call straight through."""
     sections: dict[str, Any] = {name: dict.fromkeys(counts.split(), 0) for name, counts in _COUNTS.items()}
     sections["compression"] |= {"strategy_usage": {}, "loss": Losses().report(), "choices": [], "unproved_payloads": 0}
+    sections["tiered_storage"]["cold"] = {}
     sections["deduplication"]["bloom_filter_enabled"] = False
     target = config.adaptive.targets.memory_reduction_percent
     sections["overall"] |= {"memory_reduction_target_percent": target, "target_achieved": False}
