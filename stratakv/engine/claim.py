@@ -28,6 +28,9 @@ log = logging.getLogger("stratakv")
 ROUNDS, WRITERS = 3, 8
 """Of the probe: so many objects, each created by so many at the same moment."""
 
+OWN_CLAIMS = 16
+"""So many of its latest claims a directory remembers, with those whose answer was lost."""
+
 KEPT = 2
 """Manifests of the past that stay, for people."""
 
@@ -78,10 +81,11 @@ class Claim:
         self.atomic = self._is_atomic(now)
         local = int(self._catalog.meta("epoch", 1))
         epoch = max(local, newest.epoch + 1 if newest is not None else 1)
-        restored = self._catalog.meta("wrote_from") == 0
-        wrote_from = epoch if restored else int(self._catalog.meta("wrote_from", 1))
+        wrote_from = epoch if self._others_wrote(newest) else int(self._catalog.meta("wrote_from", 1))
         mine = Manifest(self._store_id, epoch, 1, wrote_from, secrets.token_hex(8), now)
         content = mine.to_bytes()
+        with self._catalog.write(now) as transaction:  # before it lands, since its answer may be lost
+            transaction.set_meta("claims", " ".join([*self._own_claims(), mine.nonce][-OWN_CLAIMS:]))
         if not self._backend.create(mine.name, content) or self._backend.get(mine.name) != content:
             raise StoreLockedError(
                 f"somebody else became the owner of {self._backend.place} at this moment (epoch {epoch}): make sure "
@@ -91,9 +95,27 @@ class Claim:
             transaction.set_meta("epoch", epoch)
             transaction.set_meta("claimed", self._backend.place)
             transaction.set_meta("wrote_from", wrote_from)
+            transaction.set_meta("home", self._home())
         self.held = mine
         self._forget_past(epoch)
         return epoch
+
+    def _others_wrote(self, newest: Manifest | None) -> bool:
+        """Tell whether packs of the past may be another directory's: this one was restored, copied, or not the last."""
+        if self._catalog.meta("wrote_from") == 0:
+            return True
+        if newest is not None and newest.nonce not in self._own_claims():
+            return True
+        # A copy of a directory that is open elsewhere knows the claim that the original still works under.
+        return self._catalog.meta("home", self._home()) != self._home()
+
+    def _own_claims(self) -> list[str]:
+        return str(self._catalog.meta("claims", "")).split()
+
+    def _home(self) -> str:
+        """Return what tells the directory from its copies."""
+        found = self._catalog.path.parent.stat()
+        return f"{found.st_dev}:{found.st_ino}"
 
     def _newest(self) -> Manifest | None:
         """Return the manifest of the highest epoch. Looks beyond the listing, which may lag."""
@@ -129,6 +151,8 @@ class Claim:
             raise TierUnavailableError(f"{self._backend.place} was not reached yet")
         epochs = [epoch_of_manifest(info.name) for info in self._backend.list(PREFIX)]
         newest = max((number for number in epochs if number is not None), default=0)
+        if newest <= self.held.epoch and self._is_there(self.held.epoch + 1):
+            newest = self.held.epoch + 1  # the listing lags
         try:
             present = Manifest.from_bytes(self._backend.get(self.held.name), self.held.name)
         except ObjectNotFoundError:
@@ -140,6 +164,13 @@ class Claim:
             )
             log.error(self.lost)
             raise StoreLockedError(self.lost)
+
+    def _is_there(self, epoch: int) -> bool:
+        try:
+            self._backend.size(manifest_name(epoch))
+        except ObjectNotFoundError:
+            return False
+        return True
 
     def grants(self, pack: str) -> bool:
         """Tell whether a dead pack is this owner's to delete."""
