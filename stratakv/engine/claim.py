@@ -107,7 +107,7 @@ class Claim:
         if newest is not None and newest.nonce not in self._own_claims():
             return True
         # A copy of a directory that is open elsewhere knows the claim that the original still works under.
-        return self._catalog.meta("home", self._home()) != self._home()
+        return bool(self._catalog.meta("home", self._home()) != self._home())
 
     def _own_claims(self) -> list[str]:
         return str(self._catalog.meta("claims", "")).split()

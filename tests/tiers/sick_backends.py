@@ -57,7 +57,7 @@ class SickBackend(RecordingBackend):
         failure = self._failure
         if ill and not self._may_go.is_set():
             self.hangs.set()
-            self._may_go.wait(60)
+            self._may_go.wait()
         if ill and failure is not None:
             self.calls.append(Call(call, name, size))
             raise failure()
@@ -73,6 +73,9 @@ class LaggingList(RecordingBackend):
 
     def fall_behind(self) -> None:
         self._listed = tuple(self.inner.list())
+
+    def lag_like(self, other: LaggingList) -> None:
+        self._listed = other._listed
 
     def catch_up(self) -> None:
         self._listed = None
@@ -153,7 +156,7 @@ def check_sums(memory: OptimizationMiddleware) -> None:
     store = memory.tiered_storage._store
     soundness.check_sums(store)
     for tier, backend in store.parts.backends.items():
-        packs = dict(store.parts.catalog.rows("SELECT name, bytes FROM packs WHERE tier = ?", (tier,)))
+        packs: dict[str, int] = dict(store.parts.catalog.rows("SELECT name, bytes FROM packs WHERE tier = ?", (tier,)))
         doomed = {row[0] for row in store.parts.catalog.rows("SELECT name FROM doomed WHERE tier = ?", (tier,))}
         found = {info.name: info.size for info in backend.list("packs/") if info.name not in doomed}
         assert found == packs

@@ -196,8 +196,7 @@ def test_orphans_of_the_own_past_go(tmp_path: Path) -> None:
     """What this directory left behind in an earlier life, and no other was the owner since, is removed."""
     with open_store(tmp_path / "store", far(tmp_path)) as memory:
         values = fill(memory, "a")
-    name = sorted(packs_in(tmp_path))[0]
-    folder, _, last = name.rpartition("/")
+    folder = min(packs_in(tmp_path)).rpartition("/")[0]
     own = f"{folder}/00000001-{'0' * 16}.pack"
     foreign = f"{folder}/000000ff-{'0' * 16}.pack"
     for orphan in (own, foreign):
