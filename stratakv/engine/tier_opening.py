@@ -111,7 +111,7 @@ def open_cold(config: OptimizationConfig, path: Path, files: Files, *, read_only
     directory = Path(cold.path).expanduser() if cold.path else path / "cold"
     if read_only:
         return DirectoryView(directory)
-    return DirectoryBackend(directory, files=files, remote=cold.is_remote)
+    return DirectoryBackend(directory, files=files, remote=bool(cold.backups))
 
 
 def claim_cold(
