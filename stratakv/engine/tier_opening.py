@@ -110,7 +110,7 @@ def open_cold(config: OptimizationConfig, path: Path, files: Files, *, read_only
         return S3Backend.from_config(cold, read_only=read_only)
     directory = Path(cold.path).expanduser() if cold.path else path / "cold"
     if read_only:
-        return DirectoryView(directory)
+        return DirectoryView(directory, remote=bool(cold.backups))
     return DirectoryBackend(directory, files=files, remote=bool(cold.backups))
 
 
