@@ -62,6 +62,11 @@ class Backup:
         catalog = self._parts.catalog
         return self._state() is None or bool(catalog.rows("SELECT 1 FROM changed LIMIT 1"))
 
+    def age(self) -> float:
+        """Return the seconds since the last backup; infinity where there is none."""
+        state = self._state()
+        return self._parts.wall() - state["saved"] if state is not None and "saved" in state else float("inf")
+
     def run(self, pause: Callable[[], None]) -> None:
         """Bring the backup up to date.
 

@@ -48,7 +48,9 @@ class Carrier:
         self._interval = parts.config.effective_migration_interval
         self._backup_interval = parts.config.tiered_storage.cold.backup_interval_seconds
         self._next_move = parts.clock.monotonic() + self._interval
-        self._next_backup = parts.clock.monotonic() + self._backup_interval
+        # Of a store that is open for minutes at a time, too: what counts is the last backup, not the opening.
+        age = self.backup.age() if self.backup is not None else 0.0
+        self._next_backup = parts.clock.monotonic() + max(0.0, self._backup_interval - age)
         self.leave_hot = self._movement.leave_hot
 
     def stop(self) -> None:
