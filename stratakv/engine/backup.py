@@ -109,9 +109,10 @@ class Backup:
         found = parts.catalog.meta("backup_progress")
         if found is None:
             progress: dict[str, Any] = {"chain": [], "bytes": 0, "stage": "keys", "after": None, "based": parts.wall()}
-            # From here on the base reads these rows itself. Notes about packs stay: they hold up disposal.
-            self._strike_off(int(parts.catalog.meta(MARK, 0)), (KEY, BLOB), pause)
+            mark = int(parts.catalog.meta(MARK, 0))
             self._keep_progress(progress)
+            # From here on the base reads these rows itself. Notes about packs stay: they hold up disposal.
+            self._strike_off(mark, (KEY, BLOB), pause)
         else:
             progress = json.loads(found)
         while progress["stage"] != "done":
