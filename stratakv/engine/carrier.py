@@ -60,6 +60,13 @@ class Carrier:
 
     # -- when it is due --------------------------------------------------------------------------------------
 
+    def is_due(self, *, pressed: bool) -> bool:
+        """Tell whether there is anything to do; with `pressed` also whether warm has grown over its capacity."""
+        now = self._parts.clock.monotonic()
+        if now >= self._next_move or (self.backup is not None and now >= self._next_backup):
+            return True
+        return pressed and self._movement.excess() > 0
+
     def step(self, pause: Callable[[], None]) -> bool:
         """Do what is due; return whether that was a round of movement."""
         if not self._parts.opened:
@@ -79,7 +86,7 @@ class Carrier:
                 after_failure=lambda: self._disposal.suspect(IN_COLD),
             )
             self._next_move = now + self._interval
-        if now >= self._next_backup:
+        if self.backup is not None and now >= self._next_backup:
             self.save(pause, settle=False)
             self._next_backup = now + self._backup_interval
         return moves
@@ -155,10 +162,6 @@ class Carrier:
         self._disposal.run(IN_COLD, pause, settle=settle)
 
     # -- what writers look at --------------------------------------------------------------------------------
-
-    def is_pressed(self) -> bool:
-        """Tell whether warm is over its capacity."""
-        return self._movement.excess() > 0
 
     def is_behind(self) -> bool:
         """Tell whether warm is so far over its capacity that it must not grow meanwhile."""

@@ -84,7 +84,6 @@ class Mover:
         if self._parts.clock.manual:
             return
         self._here.start()
-        self._carrying.start()
         storage = self._parts.config.storage
         if storage.durability == "process":
             seconds = storage.sync_interval_ms / 1000
@@ -122,7 +121,7 @@ class Mover:
         if self._parts.clock.monotonic() >= self._next_upkeep:
             self._next_upkeep = self._parts.clock.monotonic() + self._interval
             self._upkeep(pause)
-        if checkpointed and self.carrier.is_pressed():
+        if self.carrier.is_due(pressed=checkpointed):
             self._carrying.nudge()
 
     def _must_wait_for_carrier(self) -> bool:
