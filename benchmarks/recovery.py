@@ -210,7 +210,8 @@ def measure(sizes: Iterable[int], backends: Iterable[str], laps: int, scratch: P
 
 def table(rows: Iterable[dict[str, Any]]) -> str:
     """Return the rows as text."""
-    opening = f"{'log MB':>8}{'opening ms':>12}{'quartiles':>15}{'journal':>9}{'rest ms':>9}{'quartiles':>15}{'least':>7}{'work':>7}"
+    opening = f"{'log MB':>8}{'opening ms':>12}{'quartiles':>15}{'journal':>9}{'rest ms':>9}{'quartiles':>15}"
+    opening += f"{'least':>7}{'work':>7}"
     lines = [f"{'warm':10}{'crash':11}{'keys':>10}{'packs':>7}{opening}{'whole x':>9}{'rest x':>8}"]
     for row in rows:
         quartiles = f"{row['low_ms']:.1f}-{row['high_ms']:.1f}"
