@@ -48,7 +48,9 @@ class Carrier:
         self._interval = parts.config.effective_migration_interval
         self._backup_interval = parts.config.tiered_storage.cold.backup_interval_seconds
         self._next_move = parts.clock.monotonic() + self._interval
-        self._next_backup = parts.clock.monotonic() + self._backup_interval
+        # Of a store that is open for minutes at a time, too: what counts is the last backup, not the opening.
+        age = self.backup.age() if self.backup is not None else 0.0
+        self._next_backup = parts.clock.monotonic() + max(0.0, self._backup_interval - age)
         self._unmovable = 0
         """Bytes over warm's capacity that the last round could not move: pinned there, or damaged."""
         self.leave_hot = self._movement.leave_hot
@@ -60,6 +62,13 @@ class Carrier:
             self._cold.stopping.set()
 
     # -- when it is due --------------------------------------------------------------------------------------
+
+    def is_due(self, *, pressed: bool) -> bool:
+        """Tell whether there is anything to do; with `pressed` also whether warm has grown over its capacity."""
+        now = self._parts.clock.monotonic()
+        if now >= self._next_move or (self.backup is not None and now >= self._next_backup):
+            return True
+        return pressed and self._pressure() > 0
 
     def step(self, pause: Callable[[], None]) -> bool:
         """Do what is due; return whether that was a round of movement."""
@@ -83,7 +92,7 @@ class Carrier:
                 after_failure=lambda: self._disposal.suspect(IN_COLD),
             )
             self._next_move = now + self._interval
-        if now >= self._next_backup:
+        if self.backup is not None and now >= self._next_backup:
             self.save(pause, settle=False)
             self._next_backup = now + self._backup_interval
         return moves
@@ -181,10 +190,6 @@ class Carrier:
             self._disposal.run(IN_COLD, pause, settle=settle)
 
     # -- what writers look at --------------------------------------------------------------------------------
-
-    def is_pressed(self) -> bool:
-        """Tell whether warm is over its capacity."""
-        return self._pressure() > 0
 
     def is_behind(self) -> bool:
         """Tell whether warm is so far over its capacity that it must not grow meanwhile."""

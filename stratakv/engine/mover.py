@@ -88,7 +88,6 @@ class Mover:
         if self._parts.clock.manual:
             return
         self._here.start()
-        self._carrying.start()
         storage = self._parts.config.storage
         if storage.durability == "process":
             seconds = storage.sync_interval_ms / 1000
@@ -129,7 +128,7 @@ class Mover:
         elif self._moved and self.carrier.is_overgrown():
             self._reclaim(pause, settle=False)
         self._moved = False
-        if checkpointed and self.carrier.is_pressed():
+        if self.carrier.is_due(pressed=checkpointed):
             self._carrying.nudge()
 
     def _must_wait_for_carrier(self) -> bool:
