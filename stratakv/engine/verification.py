@@ -9,6 +9,7 @@ it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from stratakv.backends.base import Backend
     from stratakv.config import OptimizationConfig
     from stratakv.engine.entries import Entry
+
+log = logging.getLogger("stratakv")
 
 KEYS_AT_ONCE = 20_000
 
@@ -148,7 +151,8 @@ class _Run:
         self._salts: dict[int, bytes] = {DEFAULT: b""}
 
     def all(self) -> None:
-        """Run every check; damage that stops one of them is its finding."""
+        """Run every check; damage that stops one of them is its finding. A cold tier that is away stops all."""
+        self._cold = self._open_cold()
         for what, check in (
             ("catalog", self._check_catalog),
             ("dictionary", self._check_dictionaries),
@@ -227,7 +231,7 @@ class _Run:
         """Return a view of a tier; an empty one where its database cannot be read."""
         tiered = self._config.tiered_storage
         if tier == IN_COLD:
-            return self._open_cold()
+            return self._cold
         if tiered.warm.backend == "directory":
             return DirectoryView(self._path / "warm")
         try:
@@ -243,6 +247,8 @@ class _Run:
             if isinstance(cold, S3Backend):
                 cold.check()
             refuse_other_place(self._catalog, cold)
+        except CorruptionError as damage:
+            log.info("the catalog's own check tells more: %s", damage)
         except BaseException:
             cold.close()
             raise

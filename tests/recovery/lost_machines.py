@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stratakv.backends.base import Backend
+    from stratakv.engine.mover import Mover
     from tests.crash.life import Step
 
 COLD, WARM = StorageTier.COLD, StorageTier.WARM
@@ -140,6 +141,20 @@ def parts_in(cold: Path) -> list[str]:
 
 def packs_in(cold: Path) -> set[str]:
     return {path.name for path in (cold / "packs").rglob("*.pack")}
+
+
+def records(count: int, start: int = 0) -> dict[str, object]:
+    return {f"session:{n:05d}": {"id": n, "text": f"what number {n} said, " * 3} for n in range(start, start + count)}
+
+
+def mover_of(memory: OptimizationMiddleware) -> Mover:
+    mover = memory.tiered_storage._store.mover
+    assert mover is not None
+    return mover
+
+
+def sizes(cold: Path) -> dict[str, int]:
+    return {name: (cold / "catalog" / name).stat().st_size for name in parts_in(cold)}
 
 
 def check_restored(bucket: Bucket, objects: Objects, folder: Path) -> Restored:
