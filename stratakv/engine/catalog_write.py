@@ -287,6 +287,15 @@ class Transaction:
             "DELETE FROM changed WHERE kind = ? AND id = ? AND mark <= ?", [(kind, what, mark) for what in ids]
         )
 
+    def forget_changes(self) -> None:
+        """Forget all notes of changes: the backup that needed them is not kept up any more, or begins anew."""
+        self._connection.execute("DELETE FROM changed")
+
+    def note_doomed(self, tier: int) -> None:
+        """Note all dead packs of a tier as changed."""
+        for (name,) in self._connection.execute("SELECT name FROM doomed WHERE tier = ?", (tier,)).fetchall():
+            self._changes.pack(str(name))
+
     # -- the sums --------------------------------------------------------------------------------------------
 
     def finish(self, now: int) -> None:
