@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from stratakv.backends.base import ObjectNotFoundError
 from stratakv.engine.manifest import PREFIX, Manifest, epoch_of_manifest, epoch_of_pack, manifest_name
-from stratakv.errors import ConfigurationError, StoreLockedError, TierUnavailableError
+from stratakv.engine.records import IN_COLD
+from stratakv.errors import ConfigurationError, CorruptionError, StoreLockedError, TierUnavailableError
 
 if TYPE_CHECKING:
     from stratakv.backends.base import Backend
@@ -78,6 +79,8 @@ class Claim:
                 f"{newest.epoch}): give this store a bucket or prefix of its own, or, if the other one is gone for "
                 "good, open it once with --take-over (tiered_storage.cold.take_over: true)"
             )
+        if not take_over:
+            self._refuse_foreign_place()
         self.atomic = self._is_atomic(now)
         local = int(self._catalog.meta("epoch", 1))
         epoch = max(local, newest.epoch + 1 if newest is not None else 1)
@@ -116,6 +119,17 @@ class Claim:
         """Return what tells the directory from its copies."""
         found = self._catalog.path.parent.stat()
         return f"{found.st_dev}:{found.st_ino}"
+
+    def _refuse_foreign_place(self) -> None:
+        """Raise where the catalog has packs in a tier that was claimed, and this one was never this store's."""
+        if has_cold_packs(self._catalog) and self._catalog.meta("claimed") is not None:
+            if has_manifest(self._backend, bytes.fromhex(self._store_id)):
+                return
+            raise ConfigurationError(
+                f"{self._backend.place} has no manifest of this store, whose cold packs lie in "
+                f"{self._catalog.meta('claimed')}: a wrong bucket or prefix, or a directory that is not mounted? If "
+                "the packs are lost for good, open it once with tiered_storage.cold.take_over: true"
+            )
 
     def _newest(self) -> Manifest | None:
         """Return the manifest of the highest epoch. Looks beyond the listing, which may lag."""
@@ -205,6 +219,22 @@ class Claim:
                 place,
             )
         return atomic
+
+
+def has_cold_packs(catalog: Catalog) -> bool:
+    """Tell whether the catalog names packs in the cold tier."""
+    return bool(catalog.rows("SELECT 1 FROM packs WHERE tier = ? LIMIT 1", (IN_COLD,)))
+
+
+def has_manifest(backend: Backend, store_id: bytes) -> bool:
+    """Tell whether a store was ever the owner of a tier, or of what the tier is a copy of."""
+    for info in list(backend.list(PREFIX)):
+        try:
+            if Manifest.from_bytes(backend.get(info.name), info.name).store_id == store_id.hex():
+                return True
+        except (ObjectNotFoundError, CorruptionError) as failure:
+            log.info("%s tells nobody's ownership: %s", info.name, failure)
+    return False
 
 
 def is_create_atomic(backend: Backend) -> bool:
