@@ -74,7 +74,16 @@ class _View(FileReads):
 
 
 class DirectoryView(_View):
-    """What a `DirectoryBackend` holds; nothing where the directory does not exist."""
+    """What a `DirectoryBackend` holds; nothing where the directory does not exist.
+
+    Args:
+        path: The directory.
+        remote: As of the backend.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, remote: bool = False) -> None:
+        super().__init__(path)
+        self.remote = remote
 
     def _find(self, name: str) -> Path | None:
         return self._root / name

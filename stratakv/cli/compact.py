@@ -25,7 +25,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "Needs room for the copies until the old packs are gone. Exit code 1: a process has the store open, or a step "
         "failed.",
     )
-    add_arguments(parser)
+    add_arguments(parser, writes=True)
     parser.add_argument(
         "--all",
         action="store_true",

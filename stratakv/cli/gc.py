@@ -24,7 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "Where the store absorbs a wrapped engine, run maintain() there instead: only the engine can confirm that it "
         "has no copy of an expired key left. Exit code 1: a process has the store open, or a step failed.",
     )
-    add_arguments(parser)
+    add_arguments(parser, writes=True)
     parser.add_argument("--now", action="store_true", help="treat the grace period (storage.grace_seconds) as elapsed")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

@@ -54,7 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="what to store")
-    add_arguments(parser, "; made if it is not there")
+    add_arguments(parser, "; made if it is not there", writes=True)
     add("--namespace", metavar="N", help="label all these records with a namespace")
     add(
         "--key",

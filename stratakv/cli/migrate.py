@@ -73,7 +73,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--prefix", metavar="P", help="instead of keys: all that begin with P")
     add("--to", metavar="TIER", required=True, choices=[tier.value for tier in StorageTier], help="hot, warm or cold")
     add("--pin", action="store_true", help="keep them there: a pin survives overwrites and restarts")
-    add_arguments(parser)
+    add_arguments(parser, writes=True)
     add("--json", action="store_true", help="print one JSON object")
 
 

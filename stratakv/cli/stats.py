@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stratakv.cli.cold_rows import cold_rows
 from stratakv.cli.output import print_json, print_line, print_table
 from stratakv.cli.reduction import TOO_SMALL, UNIT, at_rest, judged, megabytes
 from stratakv.cli.store_directory import add_arguments, existing_store
@@ -141,6 +142,7 @@ def sections(statistics: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]
                 ("saves", f"{dedup['space_saved_percent']:.1f}% of the serialised values"),
             ],
         ),
+        *([("cold tier", far)] if (far := cold_rows(tiered["cold"])) else []),
         ("trouble", _trouble(background)),
     ]
 

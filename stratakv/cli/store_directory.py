@@ -22,17 +22,24 @@ _PARTS = ("LOCK", "catalog.db", "journal", "warm", "cold", "reserve", "bloom.fil
 _ENOUGH = 2
 
 
-def add_arguments(parser: argparse.ArgumentParser, made: str = "") -> None:
-    """Add `--dir` and `--config`.
+def add_arguments(parser: argparse.ArgumentParser, made: str = "", *, writes: bool = False) -> None:
+    """Add `--dir` and `--config`, and `--take-over` to a command that opens the store for writing.
 
     Args:
         parser: The sub-command's.
         made: What to say where the command makes a missing directory.
+        writes: Whether it opens the store for writing.
     """
     parser.add_argument(
         "--dir", metavar="D", help=f"the store's directory{made} (default: storage.path of the configuration)"
     )
     parser.add_argument("--config", metavar="FILE", help="YAML configuration of the store")
+    if writes:
+        parser.add_argument(
+            "--take-over",
+            action="store_true",
+            help="become the owner of a bucket that another store owns; only where that one is gone for good",
+        )
 
 
 def configuration(args: argparse.Namespace) -> OptimizationConfig:
@@ -43,7 +50,10 @@ def configuration(args: argparse.Namespace) -> OptimizationConfig:
     """
     from stratakv.config import load_config
 
-    config = load_config(args.config, overrides=None if args.dir is None else {"storage.path": args.dir}).config
+    overrides: dict[str, object] = {} if args.dir is None else {"storage.path": args.dir}
+    if getattr(args, "take_over", False):
+        overrides["tiered_storage.cold.take_over"] = True
+    config = load_config(args.config, overrides=overrides).config
     if config.storage.path is None:
         raise ConfigurationError("which store? name its directory: --dir D, or storage.path in the file of --config")
     args.dir = config.storage.path

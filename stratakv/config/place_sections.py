@@ -166,11 +166,6 @@ class ColdConfig(Section):
         if self.backups and self.path is None:
             yield "backups", "is true, but the cold tier lies in storage.path and is lost with it: set path"
 
-    @property
-    def is_remote(self) -> bool:
-        """Whether the tier is to be treated as one that outlives this machine."""
-        return self.backend == "s3" or bool(self.backups)
-
 
 @dataclass(slots=True)
 class TieredStorageConfig(Section):

@@ -62,6 +62,11 @@ class Backup:
         catalog = self._parts.catalog
         return self._state() is None or bool(catalog.rows("SELECT 1 FROM changed LIMIT 1"))
 
+    def age(self) -> float:
+        """Return the seconds since the last backup; infinity where there is none."""
+        state = self._state()
+        return self._parts.wall() - state["saved"] if state is not None and "saved" in state else float("inf")
+
     def run(self, pause: Callable[[], None]) -> None:
         """Bring the backup up to date.
 
@@ -104,9 +109,10 @@ class Backup:
         found = parts.catalog.meta("backup_progress")
         if found is None:
             progress: dict[str, Any] = {"chain": [], "bytes": 0, "stage": "keys", "after": None, "based": parts.wall()}
-            # From here on the base reads these rows itself. Notes about packs stay: they hold up disposal.
-            self._strike_off(int(parts.catalog.meta(MARK, 0)), (KEY, BLOB), pause)
+            mark = int(parts.catalog.meta(MARK, 0))
             self._keep_progress(progress)
+            # From here on the base reads these rows itself. Notes about packs stay: they hold up disposal.
+            self._strike_off(mark, (KEY, BLOB), pause)
         else:
             progress = json.loads(found)
         while progress["stage"] != "done":

@@ -40,7 +40,7 @@ class CircuitBreaker:
         self._failures = 0
         self._rest = FIRST_REST_SECONDS
         self._open_until: float | None = None
-        self._probing = False
+        self._prober: int | None = None
         self.opened = 0
         self.last_failure: str | None = None
 
@@ -52,18 +52,23 @@ class CircuitBreaker:
                 return "closed"
             return "open" if self._clock.monotonic() < self._open_until else "half-open"
 
+    def rest(self) -> float:
+        """Return the seconds until it is worth asking again, 0 where a call may try. Lets nothing through."""
+        with self._lock:
+            return 0.0 if self._open_until is None else max(0.0, self._open_until - self._clock.monotonic())
+
     def admit(self) -> float:
         """Let a call through, and return 0; or return the seconds until it is worth asking again.
 
-        Whoever was let through owes one of `succeeded`, `failed` and `gave_up`.
+        Whoever was let through owes one of `succeeded`, `failed` and `gave_up`, from the same thread.
         """
         with self._lock:
             if self._open_until is None:
                 return 0.0
             left = self._open_until - self._clock.monotonic()
-            if left > 0 or self._probing:
+            if left > 0 or self._prober is not None:
                 return max(left, FIRST_REST_SECONDS)
-            self._probing = True
+            self._prober = threading.get_ident()
             return 0.0
 
     def succeeded(self) -> None:
@@ -73,7 +78,7 @@ class CircuitBreaker:
         with self._lock:
             self._failures = 0
             self._open_until = None
-            self._probing = False
+            self._prober = None
             self._rest = FIRST_REST_SECONDS
 
     def failed(self, reason: str, seconds: float) -> None:
@@ -81,7 +86,7 @@ class CircuitBreaker:
         with self._lock:
             self._failures += 1
             self.last_failure = reason
-            probed, self._probing = self._probing, False
+            probed = self._ends_probe()
             if self._open_until is not None and not probed:
                 return  # a call that began before it opened says nothing new
             if probed or self._failures >= self._most or seconds >= self._patience:
@@ -92,4 +97,11 @@ class CircuitBreaker:
     def gave_up(self) -> None:
         """The call ended without telling anything about the tier, such as by an interrupt."""
         with self._lock:
-            self._probing = False
+            self._ends_probe()
+
+    def _ends_probe(self) -> bool:
+        """Tell whether the calling thread was the one let through: calls from before the opening may end meanwhile."""
+        if self._prober != threading.get_ident():
+            return False
+        self._prober = None
+        return True

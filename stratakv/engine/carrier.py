@@ -48,8 +48,13 @@ class Carrier:
         self._interval = parts.config.effective_migration_interval
         self._backup_interval = parts.config.tiered_storage.cold.backup_interval_seconds
         self._next_move = parts.clock.monotonic() + self._interval
-        self._next_backup = parts.clock.monotonic() + self._backup_interval
+        # Of a store that is open for minutes at a time, too: what counts is the last backup, not the opening.
+        age = self.backup.age() if self.backup is not None else 0.0
+        self._next_backup = parts.clock.monotonic() + max(0.0, self._backup_interval - age)
+        self._unmovable = 0
+        """Bytes over warm's capacity that the last round could not move: pinned there, or damaged."""
         self.leave_hot = self._movement.leave_hot
+        self.is_overgrown = self._movement.is_overgrown
 
     def stop(self) -> None:
         """The store shuts down: nothing waits any more."""
@@ -57,6 +62,13 @@ class Carrier:
             self._cold.stopping.set()
 
     # -- when it is due --------------------------------------------------------------------------------------
+
+    def is_due(self, *, pressed: bool) -> bool:
+        """Tell whether there is anything to do; with `pressed` also whether warm has grown over its capacity."""
+        now = self._parts.clock.monotonic()
+        if now >= self._next_move or (self.backup is not None and now >= self._next_backup):
+            return True
+        return pressed and self._pressure() > 0
 
     def step(self, pause: Callable[[], None]) -> bool:
         """Do what is due; return whether that was a round of movement."""
@@ -66,7 +78,10 @@ class Carrier:
             self._judge_room(self._why_not())
             return False
         now = self._parts.clock.monotonic()
-        moves = now >= self._next_move or self._movement.excess() > 0
+        pressed = self._pressure() > 0
+        moves = now >= self._next_move or pressed
+        if not pressed:
+            self._judge_room(None)
         if moves:
             do_all(
                 (
@@ -77,14 +92,14 @@ class Carrier:
                 after_failure=lambda: self._disposal.suspect(IN_COLD),
             )
             self._next_move = now + self._interval
-        if now >= self._next_backup:
+        if self.backup is not None and now >= self._next_backup:
             self.save(pause, settle=False)
             self._next_backup = now + self._backup_interval
         return moves
 
     def _is_reachable(self) -> bool:
         """Tell whether there is any use in asking the cold tier; where it failed before, ask it when a probe is due."""
-        if self._parts.claim is not None and self._parts.claim.lost is not None:
+        if self._is_fenced():
             return False
         if not isinstance(self._cold, GuardedBackend):
             return True
@@ -99,6 +114,11 @@ class Carrier:
             return self._cold.breaker.state == "closed"
         return state == "closed"
 
+    def _is_fenced(self) -> bool:
+        """Tell whether another owner has the tier: it was said once, and nothing more is asked of the tier."""
+        claim = self._parts.claim
+        return claim is not None and claim.lost is not None
+
     def _why_not(self) -> str:
         claim = self._parts.claim
         if claim is not None and claim.lost is not None:
@@ -107,19 +127,29 @@ class Carrier:
 
     def _judge_room(self, reason: str | None) -> None:
         """Refuse new values while warm is over its capacity and cold takes nothing; `reason` None where it does."""
-        full = reason is not None and self._movement.excess() > 0
-        self._parts.no_room = (
-            f"the warm tier is over its capacity (tiered_storage.warm_capacity_mb) and the cold tier takes nothing, so "
-            f"nothing was stored: {reason}"
-            if full
-            else None
+        full = reason is not None and self._pressure() > 0
+        refusal = (
+            "the warm tier is over its capacity (tiered_storage.warm_capacity_mb) and the cold tier takes nothing, so "
+            f"nothing was stored; delete values, raise the capacity, or see to the cold tier: {reason}"
         )
+        if full and self._parts.no_room is None:
+            log.warning("%s", refusal)
+        self._parts.no_room = refusal if full else None
+
+    def refuse(self, reason: str | None) -> None:
+        """The last attempt failed and the next one is some time off: judge by that."""
+        self._judge_room(reason or self._why_not())
+
+    def _pressure(self) -> int:
+        """Return by how many bytes warm is over its capacity, as far as that can be helped."""
+        return self._movement.excess() - self._unmovable
 
     def _hold_claim(self) -> None:
         """Be the owner of a remote tier, which could perhaps not be reached at opening."""
         claim = self._parts.claim
         if claim is not None and claim.held is None:
-            self._parts.epoch = claim.take(self._parts.wall())
+            take_over = self._parts.config.tiered_storage.cold.take_over
+            self._parts.epoch = claim.take(self._parts.wall(), take_over=take_over)
 
     # -- the steps -------------------------------------------------------------------------------------------
 
@@ -130,34 +160,37 @@ class Carrier:
             TierUnavailableError, CapacityError: Cold takes nothing. Where warm is over its capacity too, new values
                 are refused from now on.
         """
+        if self._is_fenced():
+            self._judge_room(self._why_not())
+            return
+        before = self._movement.demoted
         try:
             self._hold_claim()
             self._movement.run(pause, settle=settle)
         except (TierUnavailableError, CapacityError) as failure:
             self._judge_room(str(failure))
             raise
+        self._unmovable = 0 if self._movement.demoted > before else max(0, self._movement.excess())
         self._judge_room(None)
 
     def compact(self, pause: Callable[[], None], *, settle: bool) -> None:
         """Compact cold packs that are worth it."""
-        self._compaction.run(IN_COLD, pause, settle=settle)
+        if not self._is_fenced():
+            self._compaction.run(IN_COLD, pause, settle=settle)
 
     def save(self, pause: Callable[[], None], *, settle: bool) -> None:
         """Bring the backup in a remote tier up to date; errors as `move`."""
-        if self.backup is not None and (settle or self.backup.is_due()):
+        if self.backup is not None and not self._is_fenced() and (settle or self.backup.is_due()):
             self._hold_claim()
             self.backup.run(pause)
 
     def dispose(self, pause: Callable[[], None], *, settle: bool) -> None:
         """Remove dead cold packs."""
-        self._disposal.run(IN_COLD, pause, settle=settle)
+        if not self._is_fenced():
+            self._disposal.run(IN_COLD, pause, settle=settle)
 
     # -- what writers look at --------------------------------------------------------------------------------
 
-    def is_pressed(self) -> bool:
-        """Tell whether warm is over its capacity."""
-        return self._movement.excess() > 0
-
     def is_behind(self) -> bool:
         """Tell whether warm is so far over its capacity that it must not grow meanwhile."""
-        return self._movement.excess() > self._movement.slack
+        return self._pressure() > self._movement.slack

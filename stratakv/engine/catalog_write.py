@@ -288,6 +288,10 @@ class Transaction:
             "DELETE FROM changed WHERE kind = ? AND id = ? AND mark <= ?", [(kind, what, mark) for what in ids]
         )
 
+    def forget_changes(self) -> None:
+        """Forget all changes: from here on there are no backups, or the next one reads every row."""
+        self._connection.execute("DELETE FROM changed")
+
     # -- the sums --------------------------------------------------------------------------------------------
 
     def finish(self, now: int) -> None:

@@ -58,10 +58,7 @@ class GuardedBackend(Backend):
         """Make one call of the inner backend, if the breaker lets it, and tell the breaker how it went."""
         rest = self.breaker.admit()
         if rest:
-            raise TierUnavailableError(
-                f"the cold tier at {self.place} is not asked for another {rest:.1f} s, since it failed: "
-                f"{self.breaker.last_failure}; try again then"
-            )
+            raise self._refusal(rest)
         since = self._clock.monotonic()
         try:
             result = call()
@@ -78,7 +75,16 @@ class GuardedBackend(Backend):
         self.breaker.succeeded()
         return result
 
+    def _refusal(self, rest: float) -> TierUnavailableError:
+        return TierUnavailableError(
+            f"the cold tier at {self.place} is not asked for another {rest:.1f} s, since it failed: "
+            f"{self.breaker.last_failure}; try again then"
+        )
+
     def put(self, name: str, content: bytes) -> None:
+        rest = self.breaker.rest()
+        if rest:  # before it waits for its turn, and takes it from others
+            raise self._refusal(rest)
         self._await_turn(len(content))
         self._ask(lambda: self.inner.put(name, content))
 

@@ -60,7 +60,10 @@ class Journeys(Outlook):
         said = f"{name} was asked for" if self._standing.asked else "its content is pinned to warm and lies in cold"
         if not self._lying:
             if asked == IN_COLD and not self._standing.asked_elsewhere:
-                yield Prospect("move", None, f"{said}: the checkpoint puts it there at once")
+                way = "the checkpoint puts it there at once"
+                if self._parts.backends[IN_COLD].remote:
+                    way = f"the checkpoint puts it into warm, and it moves there {self._round}"
+                yield Prospect("move", None, f"{said}: {way}")
             elif asked == IN_COLD:
                 yield Prospect("move", None, f"{said}, but another new key that shares the content did not: warm it is")
         elif self._off:

@@ -96,6 +96,7 @@ class Movement:
 
     Attributes:
         slack: By how many bytes warm may be over its capacity before it must not grow.
+        demoted: How many blobs it has moved into cold.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -106,6 +107,7 @@ class Movement:
         self._warm_idle = tiered.warm_to_cold_idle_hours * 3600
         self._warm_capacity = None if tiered.warm_capacity_mb is None else int(tiered.warm_capacity_mb * 1024 * 1024)
         self.slack = int(parts.config.storage.pack_size_mb * 1024 * 1024)
+        self.demoted = 0
 
     def run(self, pause: Callable[[], None], *, settle: bool) -> None:
         """Move below RAM everything that is due; with `settle` idle times count as elapsed."""
@@ -142,10 +144,24 @@ class Movement:
         parts.touched[number] = (max(last, touched[0]), touched[1])
 
     def excess(self) -> int:
-        """Return by how many bytes warm is over its capacity."""
+        """Return by how many bytes what lives in warm is over its capacity.
+
+        Dead space does not count: it is for compaction to give back, and moving more of what lives would not.
+        """
+        return self._beyond_capacity("bytes * live / max(1, plaintext)")
+
+    def is_overgrown(self) -> bool:
+        """Tell whether warm is over its capacity, dead space included."""
+        return self._beyond_capacity("bytes") > 0
+
+    def _beyond_capacity(self, held: str) -> int:
         if self._warm_capacity is None or not self._enabled:
             return 0
-        return sum(pack.length for pack in self._parts.catalog.packs("tier = ?", (IN_WARM,))) - self._warm_capacity
+        rows = self._parts.catalog.rows(
+            f"SELECT coalesce(sum({held}), 0) FROM packs WHERE tier = ?",  # noqa: S608 -- constants
+            (IN_WARM,),
+        )
+        return int(rows[0][0]) - self._warm_capacity
 
     # -- down ------------------------------------------------------------------------------------------------
 
@@ -162,7 +178,7 @@ class Movement:
         if settle:
             idle_since = float("inf")
         elif excess > 0:
-            idle_since = max(idle_since, usage.coldest(packs, excess))
+            idle_since = max(idle_since, usage.coldest(packs, excess, pause))
         due = [pack for pack in packs if pack.created <= idle_since and (pack.due <= now or settle or excess > 0)]
         if not due:
             return
@@ -263,3 +279,5 @@ class Movement:
         parts.committed()
         parts.at_point(f"{point}-committed")
         parts.counters.add(counter, len(moved))
+        if tier == IN_COLD:
+            self.demoted += len(moved)

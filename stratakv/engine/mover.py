@@ -22,11 +22,12 @@ from stratakv.engine.collection import Collection
 from stratakv.engine.compaction import Compaction
 from stratakv.engine.disposal import Disposal
 from stratakv.engine.journal_sync import JournalSync
+from stratakv.engine.kept_failure import KeptFailure
 from stratakv.engine.learning import Learning
 from stratakv.engine.records import IN_WARM
-from stratakv.engine.telemetry import BACKGROUND_FAILURES, COLLECTED, COMPACTIONS
+from stratakv.engine.telemetry import COLLECTED, COMPACTIONS
 from stratakv.engine.worker import StoppedError, Worker, do_all, no_pause
-from stratakv.errors import CapacityError, ClosedError, StrataError, TierUnavailableError
+from stratakv.errors import CapacityError, ClosedError, StrataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,13 +70,16 @@ class Mover:
         self._carrying = Worker("stratakv-carrier", parts.clock, self._carry, self._failed_carrying)
         self._syncing: JournalSync | None = None
         self._stop = threading.Event()
-        self._failure: BaseException | None = None
+        self._failure = KeptFailure(parts.counters)
+        self.raise_failure = self._failure.raise_once
         storage = parts.config.storage
         self._dirty_bytes = storage.dirty_limit_mb * 1024 * 1024
         self._dirty_entries = storage.dirty_limit_entries
         self._checkpoint_age = storage.checkpoint_interval_seconds
         self._interval = parts.config.effective_migration_interval
         self._next_upkeep = parts.clock.monotonic() + self._interval
+        self._moved = False
+        """Whether blobs have left warm since what they left behind was looked at."""
 
     # -- threads ---------------------------------------------------------------------------------------------
 
@@ -84,7 +88,6 @@ class Mover:
         if self._parts.clock.manual:
             return
         self._here.start()
-        self._carrying.start()
         storage = self._parts.config.storage
         if storage.durability == "process":
             seconds = storage.sync_interval_ms / 1000
@@ -122,12 +125,18 @@ class Mover:
         if self._parts.clock.monotonic() >= self._next_upkeep:
             self._next_upkeep = self._parts.clock.monotonic() + self._interval
             self._upkeep(pause)
-        if checkpointed and self.carrier.is_pressed():
+        elif self._moved and self.carrier.is_overgrown():
+            self._reclaim(pause, settle=False)
+        self._moved = False
+        if self.carrier.is_due(pressed=checkpointed):
             self._carrying.nudge()
 
     def _must_wait_for_carrier(self) -> bool:
         """Tell whether warm is so far over its capacity that writers have to be held back while cold catches up."""
-        if self._parts.no_room is not None or self._carrying.resting or not self.carrier.is_behind():
+        if self._parts.no_room is not None or not self.carrier.is_behind():
+            return False
+        if self._carrying.resting:
+            self.carrier.refuse(self._carrying.last_failure)
             return False
         self._carrying.nudge()
         return True
@@ -135,6 +144,8 @@ class Mover:
     def _carry(self, pause: Callable[[], None]) -> None:
         if self.carrier.step(pause):
             self._publish_by = self._parts.clock.monotonic()
+            self._moved = True
+            self._here.nudge()
 
     # -- runs ------------------------------------------------------------------------------------------------
 
@@ -285,8 +296,8 @@ class Mover:
 
     # -- back-pressure ---------------------------------------------------------------------------------------
 
-    def relieve(self) -> None:
-        """Return when the dirty table has room.
+    def relieve(self, *, urgent: bool = False) -> None:
+        """Return when the dirty table has room. What is urgent, because it frees some, does not wait for the cold tier.
 
         Raises:
             CapacityError: No room can be made because the disk, or every tier, is full.
@@ -301,6 +312,8 @@ class Mover:
         while len(dirty) >= self._dirty_entries or dirty.journal_bytes >= self._dirty_bytes:
             if self._stop.is_set():
                 raise ClosedError("the store is shutting down")
+            if urgent and self.carrier.is_behind():
+                return
             here.await_round(1.0)
             if self._parts.no_room is not None:
                 raise CapacityError(self._parts.no_room)
@@ -316,7 +329,7 @@ class Mover:
         return self._here.last_failure or self._carrying.last_failure
 
     def _failed_here(self, failure: BaseException) -> None:
-        self._keep(failure)
+        self._failure.keep(failure)
         if isinstance(failure, CapacityError):
             self._free_room(self._here.pacer(), settle=False)
         elif isinstance(failure, StrataError):
@@ -327,22 +340,7 @@ class Mover:
         self._failed_here(failure)
 
     def _failed_carrying(self, failure: BaseException) -> None:
-        self._keep(failure)
+        # Where cold is full, writers hear of it once warm has no room either.
+        self._failure.keep(failure, CapacityError)
         if isinstance(failure, StrataError):
             self._clear_up()
-
-    def _keep(self, failure: BaseException) -> None:
-        self._parts.counters.add(BACKGROUND_FAILURES, 1)
-        # A tier that cannot be reached is expected trouble: its keys say so themselves, and the work is tried again.
-        if not isinstance(failure, TierUnavailableError):
-            self._failure = failure
-
-    def raise_failure(self, *, full_disk: bool = True) -> None:
-        """Raise, once, what went wrong in the background since the last call; on request not that the disk is full."""
-        failure = self._failure
-        if failure is None or (isinstance(failure, CapacityError) and not full_disk):
-            return
-        self._failure = None
-        if isinstance(failure, StrataError):
-            raise type(failure)(f"background work failed: {failure}") from failure
-        raise StrataError(f"background work failed: {type(failure).__name__}: {failure}") from failure

@@ -62,7 +62,8 @@ def cold_statistics(parts: Parts, stored_bytes: int, seconds: float) -> dict[str
 def _backup(parts: Parts) -> dict[str, Any]:
     saved = parts.catalog.meta("backup")
     state = json.loads(saved) if saved is not None else {}
-    waiting = parts.catalog.rows("SELECT count(*) FROM changed")[0][0] if parts.catalog.notes_changes else 0
+    noted = parts.catalog.rows("SELECT 1 FROM sqlite_schema WHERE name = 'changed'")  # a read-only one may lack it
+    waiting = parts.catalog.rows("SELECT count(*) FROM changed")[0][0] if noted else 0
     when = state.get("saved")
     return {
         "saved": when,

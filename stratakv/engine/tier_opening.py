@@ -110,8 +110,8 @@ def open_cold(config: OptimizationConfig, path: Path, files: Files, *, read_only
         return S3Backend.from_config(cold, read_only=read_only)
     directory = Path(cold.path).expanduser() if cold.path else path / "cold"
     if read_only:
-        return DirectoryView(directory)
-    return DirectoryBackend(directory, files=files, remote=cold.is_remote)
+        return DirectoryView(directory, remote=bool(cold.backups))
+    return DirectoryBackend(directory, files=files, remote=bool(cold.backups))
 
 
 def claim_cold(
@@ -148,6 +148,7 @@ def _track_changes(catalog: Catalog, cold: Backend, clock: Clock) -> None:
     empty = not catalog.rows("SELECT 1 FROM keys LIMIT 1") and not catalog.rows("SELECT 1 FROM blobs LIMIT 1")
     fresh = json.dumps({"chain": [], "base_bytes": 0, "changes_bytes": 0, "based": int(clock.now())})
     with catalog.write(int(clock.now())) as transaction:
+        transaction.forget_changes()
         transaction.set_meta("tracked", wanted)
         transaction.set_meta("backup", fresh if empty and wanted is not None else None)
         transaction.set_meta("backup_progress", None)

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from stratakv.engine.records import IN_COLD, IN_WARM, encode_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Sequence
 
     from stratakv.engine.catalog_rows import PackRow
     from stratakv.engine.parts import Parts
+
+
+LOOKED_UP_AT_ONCE = 128
 
 
 class Usage:
@@ -52,16 +55,12 @@ class Usage:
         """Return the wall time in seconds of a blob's last use: a read of it, or when it was packed."""
         return max(reads.get(number, pack.created), int(self._in_ram.get(digest, 0)))
 
-    def coldest(self, packs: Iterable[PackRow], size: int) -> int:
+    def coldest(self, packs: Sequence[PackRow], size: int, pause: Callable[[], None]) -> int:
         """Return the moment (wall seconds) up to which contents were last used that together take `size` bytes."""
         share = {pack.id: pack.length / max(1, pack.plaintext) for pack in packs}
         unread = {pack.id: pack.live for pack in packs}
         uses: list[tuple[int, float]] = []
-        for pack, last, plaintext in self._parts.catalog.rows(
-            "SELECT b.pack, a.last, b.size FROM accesses a JOIN blobs b ON b.id = a.blob JOIN packs p ON p.id = b.pack "
-            "WHERE p.tier = ?",
-            (IN_WARM,),
-        ):
+        for last, pack, plaintext in self._used(packs, pause).values():
             if pack in share:
                 unread[pack] -= plaintext
                 uses.append((last, plaintext * share[pack]))
@@ -72,6 +71,28 @@ class Usage:
             if taken >= size:
                 break
         return moment
+
+    def _used(self, packs: Sequence[PackRow], pause: Callable[[], None]) -> dict[int, tuple[int, int, int]]:
+        """Return (wall seconds, pack, plaintext bytes) of the last use of each blob in warm since it was packed."""
+        catalog = self._parts.catalog
+        rows = catalog.rows(
+            "SELECT b.id, a.last, b.pack, b.size FROM accesses a JOIN blobs b ON b.id = a.blob "
+            "JOIN packs p ON p.id = b.pack WHERE p.tier = ?",
+            (IN_WARM,),
+        )
+        used = {number: (last, pack, size) for number, last, pack, size in rows}
+        oldest = min(pack.created for pack in packs)
+        in_ram = [digest for digest, last in self._in_ram.items() if last > oldest]
+        for start in range(0, len(in_ram), LOOKED_UP_AT_ONCE):
+            for digest, blob in catalog.find_blobs(in_ram[start : start + LOOKED_UP_AT_ONCE]).items():
+                if blob.tier == IN_WARM:
+                    last = max(int(self._in_ram[digest]), used.get(blob.blob, (0,))[0])
+                    used[blob.blob] = (last, blob.place.pack, blob.place.size)
+            pause()
+        for number, (at, _) in list(self._parts.touched.items()):
+            if number in used:
+                used[number] = (max(at, used[number][0]), *used[number][1:])
+        return used
 
 
 def pinned_tiers(parts: Parts) -> dict[bytes, int]:

@@ -75,6 +75,7 @@ class Worker:
         self._round = threading.Condition()
         self._rounds = 0
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._started = False
         self.last_failure: str | None = None
         self.failures = 0
         self._retry_at = 0.0
@@ -84,6 +85,7 @@ class Worker:
 
     def start(self) -> None:
         """Start the thread."""
+        self._started = True
         self._thread.start()
 
     def ask_to_stop(self) -> None:
@@ -153,8 +155,10 @@ class Worker:
         return pause
 
     def nudge(self) -> None:
-        """Have the thread look now whether something is due."""
+        """Have the thread look now whether something is due; one that was not started yet is."""
         self._wake.set()
+        if not self._started and not self._stop.is_set():
+            self.start()
 
     def await_round(self, seconds: float) -> None:
         """Nudge it and wait until a round has ended, at most so long."""

@@ -52,10 +52,10 @@ class Writer:
     Args:
         parts: The store's pieces.
         reader: Tells present states.
-        relieve: Called before a write while too much is dirty; returns when there is room again.
+        relieve: Called before a write while too much is dirty; returns when there is room again, or it is `urgent`.
     """
 
-    def __init__(self, parts: Parts, journal: Journal, reader: Reader, relieve: Callable[[], None]) -> None:
+    def __init__(self, parts: Parts, journal: Journal, reader: Reader, relieve: Callable[..., None]) -> None:
         self._parts = parts
         self._commit = Committer(parts, journal)
         self.introduce = self._commit.introduce
@@ -112,6 +112,7 @@ class Writer:
             raise ConfigurationError(f"tier is a StorageTier (HOT, WARM or COLD), not {tier!r}")
         content = self.contents.prepare(value, label, strategy)
         try:
+            self._refuse_without_room()
             self._make_room()
             with self._locks[hash(key) % STRIPES]:
                 if condition is not None and not condition(self._reader.live_state(key)):
@@ -152,6 +153,7 @@ class Writer:
                 changes.append((Change(key, stored_key, record, content), label))
             if not changes:
                 return 0
+            self._refuse_without_room()
             self._make_room()
             with self.all_locked(items):
                 self._commit.many([self._with_pin(*change) for change in changes])
@@ -271,6 +273,11 @@ class Writer:
 
     # -- the journal -----------------------------------------------------------------------------------------
 
+    def _refuse_without_room(self) -> None:
+        """Take no new value that warm has no room for. Moves and deletions bring none."""
+        if self._parts.no_room is not None:
+            raise CapacityError(self._parts.no_room)
+
     def _make_room(self, *, urgent: bool = False) -> None:
         """Wait while too much is dirty. What is urgent, because it frees room, goes on where none can be made.
 
@@ -282,7 +289,7 @@ class Writer:
         dirty = self._parts.dirty
         if len(dirty) >= self._dirty_entries or dirty.journal_bytes >= self._dirty_bytes:
             try:
-                self._relieve()
+                self._relieve(urgent=urgent)
             except CapacityError:
                 if not urgent:
                     raise
