@@ -28,32 +28,33 @@ class Changes:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._noted: set[tuple[int, bytes]] = set()
+        self._noted: dict[int, set[bytes]] = {KEY: set(), BLOB: set(), PACK: set()}
 
     def key(self, key: bytes) -> None:
         """Note a key row."""
-        self._noted.add((KEY, key))
+        self._noted[KEY].add(key)
 
     def blob(self, number: int) -> None:
         """Note a blob row."""
-        self._noted.add((BLOB, number.to_bytes(8, "big", signed=True)))
+        self._noted[BLOB].add(number.to_bytes(8, "big", signed=True))
 
     def pack(self, name: str) -> None:
         """Note a cold pack that came or went."""
-        self._noted.add((PACK, name.encode()))
+        self._noted[PACK].add(name.encode())
 
     def finish(self) -> None:
         """Write what was noted, with a new mark."""
-        if not self._noted:
+        if not any(self._noted.values()):
             return
         row = self._connection.execute("SELECT value FROM meta WHERE name = ?", (MARK,)).fetchone()
         mark = (row[0] if row is not None else 0) + 1
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (MARK, mark))
         self._connection.executemany(
             "INSERT OR REPLACE INTO changed VALUES (?, ?, ?)",
-            [(kind, what, mark) for kind, what in sorted(self._noted)],
+            ((kind, what, mark) for kind, noted in sorted(self._noted.items()) for what in sorted(noted)),
         )
-        self._noted.clear()
+        for noted in self._noted.values():
+            noted.clear()
 
 
 class Unnoted(Changes):

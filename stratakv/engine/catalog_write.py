@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from stratakv.engine.catalog_rows import whole_digest
@@ -83,7 +84,7 @@ class Transaction:
         With `copied_from` these are copies out of some packs: one whose content has left them, because somebody else
         moved, healed or removed it meanwhile, is dead from the start.
         """
-        for digest, namespace, place in sorted(placed):
+        for digest, namespace, place in sorted(placed, key=itemgetter(0)):
             if copied_from is not None and self._pack_of(digest) not in copied_from:
                 self._died.add(place.pack)
                 continue
@@ -167,7 +168,7 @@ class Transaction:
 
     def put_keys(self, states: Iterable[tuple[bytes, KeyRecord, bool]]) -> None:
         """Write the present state of keys: (key, record, whether its age may prune it)."""
-        for key, record, prunable in sorted(states, key=lambda state: state[0]):
+        for key, record, prunable in sorted(states, key=itemgetter(0)):
             row = self._one("SELECT blob FROM keys WHERE key = ?", (key,))
             old = row[0] if row is not None else None
             if old is not None:

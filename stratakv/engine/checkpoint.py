@@ -8,7 +8,9 @@ A failure anywhere leaves the frozen writes where they are; the next checkpoint 
 
 from __future__ import annotations
 
+import heapq
 import logging
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from stratakv.engine.naming import given_names
@@ -20,7 +22,7 @@ from stratakv.engine.telemetry import CHECKPOINTS
 from stratakv.errors import ConfigurationError, CorruptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from stratakv.engine.dirty import Generation
     from stratakv.engine.journal import Journal
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("stratakv")
 
 SAMPLE_BYTES = 8192
+RUN = 1000
+"""So many contents are sorted in less than a slice of interpreter time."""
 
 
 class Checkpoint:
@@ -118,14 +122,15 @@ class Checkpoint:
         for key, record in generation.keys.items():
             if record.digest is not None:
                 named_by.setdefault(record.digest, key)
-        names = given_names(parts, generation, fresh)
+                pause()
+        names = given_names(parts, generation, fresh, pause)
         written: list[WrittenPack] = []
         for tier, digests in ((IN_WARM, fresh - cold), (IN_COLD, cold)):
             if not digests:
                 continue
             writer = open_pack_writer(parts, tier, pause)
             # Neighbours by key are alike more often than not, so they shrink more side by side.
-            for digest in sorted(digests, key=lambda d: (needed[d].namespace, named_by.get(d, ""))):
+            for digest in _in_order(((needed[d].namespace, named_by.get(d, ""), d) for d in digests), pause):
                 blob = needed[digest]
                 encoded = self._reader.read_journal(blob)
                 try:
@@ -183,3 +188,14 @@ class Checkpoint:
             raise
         self._recorded = damaged
         del parts.labels.unrecorded[: len(unrecorded)]
+
+
+def _in_order(contents: Iterable[tuple[int, str, bytes]], pause: Callable[[], None]) -> Iterator[bytes]:
+    """Yield the digests of (namespace, key, digest) in that order, sorted in runs: one long sort holds everybody up."""
+    runs = []
+    contents = iter(contents)
+    while run := sorted(islice(contents, RUN)):
+        runs.append(run)
+        pause()
+    for *_, digest in heapq.merge(*runs):
+        yield digest

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from stratakv.errors import CapacityError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from stratakv.engine.codecs.base import Encoded
     from stratakv.policies.eviction.base import EvictionPolicy
@@ -263,23 +263,38 @@ class HotTable:
 
     def idle_since(self, moment: float) -> list[str]:
         """Return the unpinned keys last used before the monotonic `moment`."""
+        keys, entries = self._listed()
+        return [key for key, entry in zip(keys, entries, strict=True) if entry.used < moment and not entry.pinned]
+
+    def _listed(self) -> tuple[list[str], list[HotEntry]]:
+        """Return keys and entries in two flat lists, for who looks at all of them and must not hold the lock so long.
+
+        A pair for each would set off the interpreter's full garbage collection.
+        """
         with self.lock:
-            return [key for key, entry in self.entries.items() if entry.used < moment and not entry.pinned]
+            return list(self.entries), list(self.entries.values())
 
     def dictionaries(self) -> set[int]:
         """Return the dictionaries that entries need for decoding."""
         with self.lock:
-            return {blob.encoded.dictionary for blob in self._blobs.values() if blob.encoded.dictionary}
+            blobs = list(self._blobs.values())
+        return {blob.encoded.dictionary for blob in blobs if blob.encoded.dictionary}
 
-    def by_namespace(self) -> Iterator[tuple[int, int]]:
-        """Yield (namespace, bytes) for each entry; a shared blob is divided among its keys."""
-        with self.lock:
-            entries = list(self.entries.items())
-        for key, entry in entries:
-            yield (
-                entry.namespace,
-                _entry_bytes(key, entry.extra) + entry.blob.ram_bytes // max(1, entry.blob.keys),
-            )
+    def last_used(self) -> dict[bytes, float]:
+        """Return for each content the monotonic time of its last use."""
+        used: dict[bytes, float] = {}
+        for entry in self._listed()[1]:
+            digest = entry.blob.digest
+            used[digest] = max(used.get(digest, 0.0), entry.used)
+        return used
+
+    def by_namespace(self) -> dict[int, int]:
+        """Return the bytes of each namespace's entries; a shared blob is divided among its keys."""
+        totals: dict[int, int] = {}
+        for key, entry in zip(*self._listed(), strict=True):
+            size = _entry_bytes(key, entry.extra) + entry.blob.ram_bytes // max(1, entry.blob.keys)
+            totals[entry.namespace] = totals.get(entry.namespace, 0) + size
+        return totals
 
     @property
     def usage(self) -> int:

@@ -15,14 +15,16 @@ from stratakv.engine.pack_names import Name
 from stratakv.engine.records import encode_key
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from stratakv.engine.catalog_rows import FoundBlob
     from stratakv.engine.dirty import Generation
     from stratakv.engine.parts import Parts
 
 
-def given_names(parts: Parts, generation: Generation, digests: Collection[bytes]) -> dict[bytes, list[Name]]:
+def given_names(
+    parts: Parts, generation: Generation, digests: Collection[bytes], pause: Callable[[], None]
+) -> dict[bytes, list[Name]]:
     """Return for each content the keys of a generation that name it."""
     names: dict[bytes, list[Name]] = {}
     if not parts.packs_tell_keys:
@@ -31,6 +33,7 @@ def given_names(parts: Parts, generation: Generation, digests: Collection[bytes]
         if record.digest is not None and record.digest in digests:
             name = Name(encode_key(key), record.version, record.namespace, record.expires)
             names.setdefault(record.digest, []).append(name)
+            pause()
     return names
 
 

@@ -265,7 +265,7 @@ class Statistics:
             of(number)["contents"] += count
         for tier, number, size in self._packed_bytes():
             of(number)["warm_bytes" if tier == IN_WARM else "cold_bytes"] += size
-        for number, size in parts.hot.by_namespace():
+        for number, size in parts.hot.by_namespace().items():
             of(number)["hot_bytes"] += size
         return {name: row for name, row in result.items() if any(row.values()) or name != DEFAULT_NAME}
 

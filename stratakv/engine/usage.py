@@ -35,12 +35,7 @@ class Usage:
         """Return for each content in RAM the wall time of its last use."""
         parts = self._parts
         offset = parts.clock.now() - parts.clock.monotonic()
-        used: dict[bytes, float] = {}
-        with parts.hot.lock:
-            for entry in parts.hot.entries.values():
-                digest = entry.blob.digest
-                used[digest] = max(used.get(digest, 0.0), entry.used + offset)
-        return used
+        return {digest: used + offset for digest, used in parts.hot.last_used().items()}
 
     def may_go_cold(self, digest: bytes) -> bool:
         """Tell whether no pin holds a content above cold."""
