@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import struct
 import subprocess
@@ -15,7 +16,17 @@ import pytest
 from benchmarks.readme import BEGIN, END, anonymous, with_output
 from stratakv.cli.main import build_parser
 from stratakv.config import load_config
-from stratakv.engine import bloom, entries, journal_format, pack_names, packs
+from stratakv.engine import (
+    backup_format,
+    backup_rows,
+    bloom,
+    claim,
+    entries,
+    journal_format,
+    manifest,
+    pack_names,
+    packs,
+)
 from stratakv.engine.catalog_schema import SCHEMA
 from stratakv.engine.codecs import codec_by_id
 from stratakv.engine.records import IN_COLD, IN_HOT, IN_WARM, KEY_STR, MAX_KEY_BYTES
@@ -34,6 +45,7 @@ STRUCTS = {
     "pack index names": (packs.NAMES, b""),
     "pack footer": (packs.FOOTER, b"SKVE"),
     "pack names head": (pack_names.HEAD, b""),
+    "backup part header": (backup_format.HEADER, b"SKVB"),
     "plaintext head": (layout._HEAD, bytes([layout.ESCAPE])),
     "plaintext buffer entry": (layout._ENTRY, b""),
     "bloom header": (bloom._HEADER, bloom._MAGIC),
@@ -134,6 +146,7 @@ def test_offsets_in_the_formats_are_those_of_the_structs() -> None:
         "names": pack_names.HEAD.size,
         "saved filter": bloom._BODY_AT,
         "layout 2": layout._HEAD.size,
+        "part": backup_format.HEADER.size,
     }
     for heading, end in ends.items():
         position = 0
@@ -177,6 +190,35 @@ def test_formats_tell_keys_and_tiers_as_the_code_has_them() -> None:
     assert f"`{chr(KEY_STR)}` (0x{KEY_STR:x})" in text
     assert f"1 to\n{MAX_KEY_BYTES:,} bytes" in text
     assert (IN_HOT, IN_WARM, IN_COLD) == (1, 2, 3)
+
+
+def test_formats_tell_the_tables_of_backups_as_the_code_has_them() -> None:
+    told = {name.strip("`"): fields.split(", ") for name, fields, _ in rows("docs/formats.md", "| fields of a row |")}
+    assert list(told) == list(backup_format.TABLES)
+    for name, fields in told.items():
+        assert len(fields) == len(backup_format.TABLES[name]), name
+        nullable = {number for number, field in enumerate(fields) if field.endswith("?")}
+        assert nullable == backup_format.NULLABLE.get(name, set()), name
+    text = read("docs/formats.md")
+    assert f"at most 2^{backup_format.LONGEST_RECORD.bit_length() - 1}:" in text
+    assert 1 << (backup_format.LONGEST_RECORD.bit_length() - 1) == backup_format.LONGEST_RECORD
+    assert f"1 to {backup_format.ROWS_A_RECORD} rows" in text
+
+
+def test_formats_tell_the_objects_of_a_remote_tier_as_the_code_names_them() -> None:
+    told = [re.sub("[A-Z]", "0", name.strip("`")) for name, _ in rows("docs/formats.md", "| object | what |")]
+    part = backup_format.part_name(0, 0)
+    assert manifest.manifest_name(0) in told
+    assert part in told
+    assert re.sub("[0-9a-f]{16}", "0" * 16, backup_rows.dictionary_name(0, b"any")) in told
+    written = manifest.Manifest("00" * 16, 7, 1, 2, "ab" * 8, 1_700_000_000).to_bytes()
+    fields = json.loads(written)
+    assert written == json.dumps(fields, indent=1).encode() + b"\n"
+    kinds = {"number": int, "string": str}
+    cells = {name.strip("`"): kind for name, kind, _ in rows("docs/formats.md", "| field | JSON |")}
+    assert list(cells) == list(fields)
+    assert all(type(fields[name]) is kinds[kind] for name, kind in cells.items())
+    assert f"The last {('one', 'two', 'three')[claim.KEPT]} stay" in read("docs/formats.md")
 
 
 def test_readme_lists_every_command() -> None:

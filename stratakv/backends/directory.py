@@ -1,7 +1,8 @@
 """`DirectoryBackend`: one file an object, in the folders that the object's name spells.
 
-Owns everything under its directory; one process opens it at a time (the store's lock sees to that). Partial
-files lie in `.partial/`, which no name can reach, and are removed at the next opening.
+Owns everything under its directory; one process opens it at a time (the store's lock sees to that), but for a `remote`
+one, which others may reach too. Partial files lie in `.partial/`, which no name can reach, and are removed at the next
+opening, where others may be writing once they are a day old.
 
 Invariant: a file under an object's name is whole and, with `fsync`, durable: it was synced before it was
 renamed there, and `put` returns after the folders that lead to it are synced, too.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import secrets
 import stat
 import threading
 from contextlib import suppress
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PARTIAL = ".partial"
+
+ABANDONED_SECONDS = 86_400.0
+"""A partial file in a directory that others reach as well is left over after so long."""
 _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 
 
@@ -67,6 +72,7 @@ class DirectoryBackend(FileReads):
         self._synced: set[str] = set()
         self._bytes: int | None = None
         """Length of all objects, kept as they come and go; None until first asked for: it takes a look at each."""
+        self._writer = secrets.token_hex(8)  # no process id: other machines, and other backends here, have the same
         self._numbers = itertools.count()
         try:
             self._remove_leftovers()
@@ -96,7 +102,7 @@ class DirectoryBackend(FileReads):
         """Store an object; with `fresh` FileExistsError where there is one of that name."""
         check_name(name)
         self._check_open()
-        partial = self._root / _PARTIAL / f"{os.getpid()}-{next(self._numbers)}"
+        partial = self._root / _PARTIAL / f"{self._writer}-{next(self._numbers)}"
         target = self._root / name
         try:
             write_file(self._files, partial, content, sync=self._fsync)
@@ -290,5 +296,10 @@ class DirectoryBackend(FileReads):
         make_folder(place)
         if not self._is_folder(place):
             raise ConfigurationError(f"{place} is a file: give a directory of the backend's own")
+        os.utime(place)
+        now = place.stat().st_mtime  # by the clock that the files have theirs from
         for path in tuple(place.iterdir()):
-            self._files.unlink(path)
+            with suppress(FileNotFoundError):  # another one that opens it may be as far
+                # Where others write as well, a young one may be a put of theirs.
+                if not self.remote or now - path.lstat().st_mtime > ABANDONED_SECONDS:
+                    self._files.unlink(path)

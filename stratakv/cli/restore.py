@@ -115,7 +115,7 @@ def _configuration(args: argparse.Namespace) -> OptimizationConfig:
                 overrides[f"{cold}.{name}"] = getattr(args, name)
     elif url.scheme in {"", "file"}:
         directory = Path(url.path if url.scheme else args.source).expanduser()
-        if not directory.is_dir():
+        if not args.source or not directory.is_dir():
             raise ConfigurationError(f"{args.source} is no directory: give that of a cold tier, or s3://BUCKET/PREFIX")
         overrides = {f"{cold}.backend": "directory", f"{cold}.path": str(directory), f"{cold}.bucket": None}
     else:

@@ -39,8 +39,9 @@ def run(args: argparse.Namespace) -> int:
         0 if it is sound, 1 if something is damaged.
 
     Raises:
-        ConfigurationError: There is no store in the directory.
+        ConfigurationError: There is no store in the directory, or its cold packs lie elsewhere than configured.
         StoreLockedError: A process has it open.
+        TierUnavailableError: Its cold tier cannot be reached.
     """
     from stratakv.cli.progress import Steps
     from stratakv.engine.verification import verify_directory

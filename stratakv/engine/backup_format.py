@@ -9,7 +9,7 @@ Bytes, little-endian, version 1:
     digest   32  SHA-256 of everything before
 
 A part is named `catalog/EPOCH-NUMBER.part`. Tables are those of the catalog (`TABLES` has their fields), and `chain`:
-the names of the parts to be applied before this one, in order.
+the names of the parts to be applied before this one, in order. A record has 250 rows at most.
 """
 
 from __future__ import annotations
@@ -35,13 +35,17 @@ HEADER = struct.Struct("<4sBBH16sQQ8x")
 _LENGTH = struct.Struct("<I")
 _DIGEST_BYTES = 32
 _LEVEL = 6
-LONGEST_RECORD = 1 << 26
+ROWS_A_RECORD = 250
+LONGEST_RECORD = 1 << 25
+"""More than so many rows with the longest keys and extras take: whoever reads it need not believe a longer one."""
 
 TABLES: dict[str, tuple[type, ...]] = {
     "chain": (str,),
     "meta": (str, object),
     "namespaces": (int, str, bytes),
     "dictionaries": (int, int, int, str),
+    "needs": (int, int),
+    "doomed": (str, int, int),
     "packs": (int, str, int, int, bytes, int, int),
     "gone_packs": (str,),
     "blobs": (int, bytes, int, int, int, int, int),
@@ -50,13 +54,17 @@ TABLES: dict[str, tuple[type, ...]] = {
     "keys": (bytes, int, int, int, int, int, int, bytes),
     "gone_keys": (bytes,),
 }
-"""Fields of a row, by table; any but the first may be None.
+"""Fields of a row, by table; those of `NULLABLE` may be None.
 
-meta: name, value. namespaces: id, name, salt. dictionaries: id, namespace, created, object's name. packs: id, name,
-bytes, index offset, index digest, plaintext, created. gone_packs: name. blobs: id, digest, namespace, pack, block,
-offset, size. gone_blobs: id. displaced: digest, id. keys: key, blob, version, namespace, pin, expires, written, extra.
-gone_keys: key.
+meta: name, value. namespaces: id, name, salt. dictionaries: id, namespace, created, object's name. needs: pack,
+dictionary. doomed: pack's name, bytes, since. packs: id, name, bytes, index offset, index digest, plaintext, created.
+gone_packs: name. blobs: id, digest, namespace, pack, block, offset, size. gone_blobs: id. displaced: digest, id. keys:
+key, blob, version, namespace, pin, expires, written, extra. gone_keys: key.
 """
+
+NULLABLE = {"namespaces": {2}, "keys": {1, 5, 6, 7}}
+_NUMBERS = range(-(1 << 63), 1 << 63)
+"""What a field of the catalog takes."""
 
 
 class Head(NamedTuple):
@@ -106,13 +114,12 @@ class PartWriter:
 
     def add(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Add rows of a table."""
-        if not rows:
-            return
-        record = ormsgpack.packb([table, list(zip(*rows, strict=True))])
-        for piece in (_LENGTH.pack(len(record)), record):
-            made = self._stream.compress(piece)
-            self._body.append(made)
-            self.size += len(made)
+        for start in range(0, len(rows), ROWS_A_RECORD):
+            record = ormsgpack.packb([table, list(zip(*rows[start : start + ROWS_A_RECORD], strict=True))])
+            for piece in (_LENGTH.pack(len(record)), record):
+                made = self._stream.compress(piece)
+                self._body.append(made)
+                self.size += len(made)
         self.rows += len(rows)
 
     def finish(self, *, complete: bool) -> bytes:
@@ -171,11 +178,14 @@ def _exactly(stream: zstandard.ZstdDecompressionReader, length: int) -> bytes:
 
 
 def _checked(table: str, columns: list[list[Any]]) -> list[tuple[Any, ...]]:
-    kinds = TABLES[table]
-    rows = list(zip(*columns, strict=True))
+    kinds, nullable = TABLES[table], NULLABLE.get(table, ())
     if len(columns) != len(kinds):
         raise ValueError(f"{len(columns)} fields in table {table}")
-    for kind, column in zip(kinds, columns, strict=True):
-        if any(value is not None and not isinstance(value, kind) for value in column):
-            raise ValueError(f"a field of the wrong type in table {table}")
-    return rows
+    if any(len(column) > ROWS_A_RECORD for column in columns):
+        raise ValueError(f"a record with {max(map(len, columns))} rows of table {table}")
+    for number, (kind, column) in enumerate(zip(kinds, columns, strict=True)):
+        for value in column:
+            right = isinstance(value, kind) or (value is None and number in nullable)
+            if not right or (isinstance(value, int) and value not in _NUMBERS):
+                raise ValueError(f"a field of the wrong type in table {table}")
+    return list(zip(*columns, strict=True))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import apsw
+
 from stratakv.engine.catalog_schema import FORMAT_VERSION
+from stratakv.engine.records import IN_COLD
 from stratakv.errors import CorruptionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import apsw
 
     from stratakv.engine.catalog import Catalog
 
@@ -28,9 +29,14 @@ _INSERT = {
     "keys": "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     "gone_keys": "DELETE FROM keys WHERE key = ?",
 }
+ROWS_AT_ONCE = 20_000
+"""Rows that are held until they are written."""
+
 _LOST = "SELECT key FROM keys WHERE blob IS NOT NULL AND blob NOT IN (SELECT id FROM blobs)"
 _SUMS = """
 DELETE FROM blobs WHERE pack NOT IN (SELECT id FROM packs);
+DELETE FROM displaced WHERE id NOT IN (SELECT id FROM blobs);
+DELETE FROM pack_dictionaries WHERE pack NOT IN (SELECT id FROM packs);
 CREATE TEMP TABLE named (blob INTEGER PRIMARY KEY, count INTEGER);
 INSERT INTO named SELECT blob, count(*) FROM keys WHERE blob IS NOT NULL GROUP BY blob;
 UPDATE blobs SET refs = coalesce((SELECT count FROM named WHERE blob = id), 0);
@@ -53,33 +59,57 @@ class CatalogLoading:
     Attributes:
         now: As given.
         saved: Wall time in seconds as of which the rows are.
-        dictionaries: (id, namespace, created, object's name) that the rows list.
+        dictionaries: (id, namespace, created, object's name) that the rows list, by id.
+        doomed: (name, bytes, since) of packs that the rows list as dead, by name.
     """
 
     def __init__(self, catalog: Catalog, now: int) -> None:
         self._catalog = catalog
         self.now = now
         self._waiting: list[tuple[str, Sequence[tuple[Any, ...]]]] = []
+        self._waiting_rows = 0
         self._meta: dict[str, Any] = {}
+        self._needs: dict[tuple[int, int], None] = {}
         self.saved = 0
-        self.dictionaries: list[tuple[int, int, int, str]] = []
+        self.dictionaries: dict[int, tuple[int, int, int, str]] = {}
+        self.doomed: dict[str, tuple[str, int, int]] = {}
 
     def apply(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Take rows of a table of a backup; later ones replace earlier ones."""
         if table == "meta":
             self._meta.update(rows)
         elif table == "dictionaries":
-            self.dictionaries = [(row[0], row[1], row[2], row[3]) for row in rows]
+            self.dictionaries.update((row[0], (row[0], row[1], row[2], row[3])) for row in rows)
+        elif table == "needs":
+            self._needs.update(((row[0], row[1]), None) for row in rows)
+        elif table == "doomed":
+            self.doomed.update((row[0], (row[0], row[1], row[2])) for row in rows)
         elif table != "chain":
             self._waiting.append((table, rows))
+            self._waiting_rows += len(rows)
+            if self._waiting_rows >= ROWS_AT_ONCE:
+                self.commit()
+
+    def begin_part(self) -> None:
+        """Of the tables that a whole backup has in its last part, what an earlier one had is void."""
+        self.dictionaries.clear()
+        self.doomed.clear()
+        self._needs.clear()
 
     def commit(self) -> None:
-        """Write what was taken."""
-        waiting, self._waiting = self._waiting, []
+        """Write what was taken.
+
+        Raises:
+            CorruptionError: The rows contradict each other or the catalog's rules.
+        """
+        waiting, self._waiting, self._waiting_rows = self._waiting, [], 0
 
         def work(connection: apsw.Connection) -> None:
-            for table, rows in waiting:
-                connection.executemany(_INSERT[table], rows)
+            try:
+                for table, rows in waiting:
+                    connection.executemany(_INSERT[table], rows)
+            except (apsw.ConstraintError, OverflowError, TypeError) as failure:
+                raise CorruptionError(f"rows of the backup cannot be those of a catalog: {failure}") from failure
 
         self._write(work)
 
@@ -126,17 +156,33 @@ class CatalogLoading:
 
         self._write(work)
 
-    def finish(self, store_id: bytes, epoch: int, *, trust_pickle: bool) -> None:
+    def doom_packs(self, names: Sequence[str]) -> None:
+        """Have the store's owner remove packs that were dead already and are still there."""
+        rows = [(name, IN_COLD, *self.doomed[name][1:]) for name in names]
+        insert = "INSERT OR REPLACE INTO doomed (name, tier, bytes, since) VALUES (?, ?, ?, ?)"
+        self._write(lambda connection: connection.executemany(insert, rows))
+
+    def finish(self, store_id: bytes, epoch: int, *, trust_pickle: bool, claimed: str | None = None) -> None:
         """Recompute all sums and write what a store needs to know of itself.
+
+        Args:
+            store_id: The store's.
+            epoch: The owner's as of which the rows are.
+            trust_pickle: Whether pickled values may be read.
+            claimed: The place where the packs lie, if a manifest there tells whose they are.
 
         Raises:
             CorruptionError: The rows are of another store.
         """
         if self._meta.get("store_id", store_id) != store_id:
             raise CorruptionError("the parts of the backup belong to different stores")
+        for name in ("saved", "created", "last_sequence", "next_dictionary"):
+            if not isinstance(self._meta.get(name, 0), int):
+                raise CorruptionError(f"the backup says {name} is {self._meta[name]!r}")
         self.saved = int(self._meta.get("saved", 0))
 
         def work(connection: apsw.Connection) -> None:
+            connection.executemany("INSERT OR IGNORE INTO pack_dictionaries VALUES (?, ?)", list(self._needs))
             connection.execute(_SUMS).fetchall()
             connection.execute("INSERT INTO dead SELECT id, ? FROM blobs WHERE refs = 0", (self.now,))
             connection.execute("UPDATE packs SET dead_since = ? WHERE live < plaintext", (self.now,))
@@ -154,6 +200,8 @@ class CatalogLoading:
                 "distrusts_pickle": int(not trust_pickle),
                 "live_keys": live,
             }
+            if claimed is not None:
+                meta["claimed"] = claimed
             connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(meta.items()))
             self._catalog.live_keys = live
 

@@ -289,8 +289,13 @@ class Transaction:
         )
 
     def forget_changes(self) -> None:
-        """Forget all changes: from here on there are no backups, or the next one reads every row."""
+        """Forget all notes of changes: the backup that needed them is not kept up any more, or begins anew."""
         self._connection.execute("DELETE FROM changed")
+
+    def note_doomed(self, tier: int) -> None:
+        """Note all dead packs of a tier as changed."""
+        for (name,) in self._connection.execute("SELECT name FROM doomed WHERE tier = ?", (tier,)).fetchall():
+            self._changes.pack(str(name))
 
     # -- the sums --------------------------------------------------------------------------------------------
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from stratakv.backends.base import ObjectNotFoundError
 from stratakv.engine.manifest import PREFIX, Manifest, epoch_of_manifest, epoch_of_pack, manifest_name
-from stratakv.errors import ConfigurationError, StoreLockedError, TierUnavailableError
+from stratakv.engine.records import IN_COLD
+from stratakv.errors import ConfigurationError, CorruptionError, StoreLockedError, TierUnavailableError
 
 if TYPE_CHECKING:
     from stratakv.backends.base import Backend
@@ -27,6 +28,9 @@ log = logging.getLogger("stratakv")
 
 ROUNDS, WRITERS = 3, 8
 """Of the probe: so many objects, each created by so many at the same moment."""
+
+OWN_CLAIMS = 16
+"""So many of its latest claims a directory remembers, with those whose answer was lost."""
 
 KEPT = 2
 """Manifests of the past that stay, for people."""
@@ -75,13 +79,16 @@ class Claim:
                 f"{newest.epoch}): give this store a bucket or prefix of its own, or, if the other one is gone for "
                 "good, open it once with --take-over (tiered_storage.cold.take_over: true)"
             )
+        if not take_over:
+            self._refuse_foreign_place()
         self.atomic = self._is_atomic(now)
         local = int(self._catalog.meta("epoch", 1))
         epoch = max(local, newest.epoch + 1 if newest is not None else 1)
-        restored = self._catalog.meta("wrote_from") == 0
-        wrote_from = epoch if restored else int(self._catalog.meta("wrote_from", 1))
+        wrote_from = epoch if self._others_wrote(newest) else int(self._catalog.meta("wrote_from", 1))
         mine = Manifest(self._store_id, epoch, 1, wrote_from, secrets.token_hex(8), now)
         content = mine.to_bytes()
+        with self._catalog.write(now) as transaction:  # before it lands, since its answer may be lost
+            transaction.set_meta("claims", " ".join([*self._own_claims(), mine.nonce][-OWN_CLAIMS:]))
         if not self._backend.create(mine.name, content) or self._backend.get(mine.name) != content:
             raise StoreLockedError(
                 f"somebody else became the owner of {self._backend.place} at this moment (epoch {epoch}): make sure "
@@ -91,9 +98,38 @@ class Claim:
             transaction.set_meta("epoch", epoch)
             transaction.set_meta("claimed", self._backend.place)
             transaction.set_meta("wrote_from", wrote_from)
+            transaction.set_meta("home", self._home())
         self.held = mine
         self._forget_past(epoch)
         return epoch
+
+    def _others_wrote(self, newest: Manifest | None) -> bool:
+        """Tell whether packs of the past may be another directory's: this one was restored, copied, or not the last."""
+        if self._catalog.meta("wrote_from") == 0:
+            return True
+        if newest is not None and newest.nonce not in self._own_claims():
+            return True
+        # A copy of a directory that is open elsewhere knows the claim that the original still works under.
+        return bool(self._catalog.meta("home", self._home()) != self._home())
+
+    def _own_claims(self) -> list[str]:
+        return str(self._catalog.meta("claims", "")).split()
+
+    def _home(self) -> str:
+        """Return what tells the directory from its copies."""
+        found = self._catalog.path.parent.stat()
+        return f"{found.st_dev}:{found.st_ino}"
+
+    def _refuse_foreign_place(self) -> None:
+        """Raise where the catalog has packs in a tier that was claimed, and this one was never this store's."""
+        if has_cold_packs(self._catalog) and self._catalog.meta("claimed") is not None:
+            if has_manifest(self._backend, bytes.fromhex(self._store_id)):
+                return
+            raise ConfigurationError(
+                f"{self._backend.place} has no manifest of this store, whose cold packs lie in "
+                f"{self._catalog.meta('claimed')}: a wrong bucket or prefix, or a directory that is not mounted? If "
+                "the packs are lost for good, open it once with tiered_storage.cold.take_over: true"
+            )
 
     def _newest(self) -> Manifest | None:
         """Return the manifest of the highest epoch. Looks beyond the listing, which may lag."""
@@ -129,6 +165,8 @@ class Claim:
             raise TierUnavailableError(f"{self._backend.place} was not reached yet")
         epochs = [epoch_of_manifest(info.name) for info in self._backend.list(PREFIX)]
         newest = max((number for number in epochs if number is not None), default=0)
+        if newest <= self.held.epoch and self._is_there(self.held.epoch + 1):
+            newest = self.held.epoch + 1  # the listing lags
         try:
             present = Manifest.from_bytes(self._backend.get(self.held.name), self.held.name)
         except ObjectNotFoundError:
@@ -140,6 +178,13 @@ class Claim:
             )
             log.error(self.lost)
             raise StoreLockedError(self.lost)
+
+    def _is_there(self, epoch: int) -> bool:
+        try:
+            self._backend.size(manifest_name(epoch))
+        except ObjectNotFoundError:
+            return False
+        return True
 
     def grants(self, pack: str) -> bool:
         """Tell whether a dead pack is this owner's to delete."""
@@ -174,6 +219,22 @@ class Claim:
                 place,
             )
         return atomic
+
+
+def has_cold_packs(catalog: Catalog) -> bool:
+    """Tell whether the catalog names packs in the cold tier."""
+    return bool(catalog.rows("SELECT 1 FROM packs WHERE tier = ? LIMIT 1", (IN_COLD,)))
+
+
+def has_manifest(backend: Backend, store_id: bytes) -> bool:
+    """Tell whether a store was ever the owner of a tier, or of what the tier is a copy of."""
+    for info in list(backend.list(PREFIX)):
+        try:
+            if Manifest.from_bytes(backend.get(info.name), info.name).store_id == store_id.hex():
+                return True
+        except (ObjectNotFoundError, CorruptionError) as failure:
+            log.info("%s tells nobody's ownership: %s", info.name, failure)
+    return False
 
 
 def is_create_atomic(backend: Backend) -> bool:

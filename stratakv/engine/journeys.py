@@ -9,16 +9,16 @@ import math
 from typing import TYPE_CHECKING
 
 from stratakv.engine.moments import moment, span
+from stratakv.engine.movement import Movement
 from stratakv.engine.outlook import Outlook, Prospect, second_after
 from stratakv.engine.records import ANYWHERE, IN_COLD, IN_HOT, IN_WARM, TIERS
 from stratakv.engine.usage import Usage
+from stratakv.engine.worker import no_pause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stratakv.engine.hot import HotEntry
-
-_BYTES_PER_MB = 1 << 20
 
 
 class Journeys(Outlook):
@@ -186,15 +186,15 @@ class Journeys(Outlook):
 
     def _squeezed(self) -> str:
         """Say so where warm is over its capacity and this pack is among those that give way, idle or not."""
-        pack, capacity = self._standing.pack, self._tiered.warm_capacity_mb
-        if capacity is None or pack is None:
+        pack = self._standing.pack
+        if pack is None:
             return ""
         packs = [
             row for row in self._parts.catalog.packs("tier = ?", (IN_WARM,)) if row.id not in self._parts.sick_packs
         ]
-        excess = sum(other.length for other in packs) - int(capacity * _BYTES_PER_MB)
+        excess = Movement(self._parts).excess()
         last = max([pack.created, self._standing.last_access or 0, *(self._wall(e.used) for e in self._standing.uses)])
-        if excess <= 0 or last > Usage(self._parts).coldest(packs, excess):
+        if excess <= 0 or last > Usage(self._parts).coldest(packs, excess, no_pause):
             return ""
         return (
             f"warm is {excess:,} bytes over its capacity (tiered_storage.warm_capacity_mb): its coldest contents move "

@@ -57,6 +57,7 @@ class PackScan:
         store_id: The 16 bytes that name the store.
         named: Whether it tells keys that can be read.
         labels: The names of the namespaces of its blobs and keys, by number; nothing where it tells no keys.
+        dictionaries: The numbers of the dictionaries that its blocks need.
 
     Raises:
         CorruptionError: Nothing of it can be believed.
@@ -85,6 +86,7 @@ class PackScan:
         if self._index.is_whole() is False:
             raise CorruptionError(f"the index of pack {name} is damaged")
         self._sizes = self._index.sizes()
+        self.dictionaries = {self._index.block(number).dictionary for number in range(self._index.blocks)} - {0}
         names = self._read_names()
         self.named = names is not None
         self.labels = names.labels if names is not None else {}

@@ -98,7 +98,9 @@ class Parts:
         self.under_way.setdefault(threading.get_ident(), set()).add(pack)
 
     def announce_cold(self, pack: str, dictionaries: set[int]) -> None:
-        """The same of a cold pack, whose dictionaries must be there before it."""
+        """The same of a cold pack: the tier must still be this store's, and have the dictionaries before it."""
+        if self.claim is not None:
+            self.claim.check()
         self.secure_dictionaries(dictionaries)
         self.announce(pack, dictionaries)
 

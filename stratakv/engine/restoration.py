@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stratakv.backends.base import ObjectNotFoundError
+from stratakv.backends.names import is_name
 from stratakv.engine.backup_format import PREFIX, epoch_and_number, read_head, read_rows
 from stratakv.engine.catalog import Catalog
 from stratakv.engine.catalog_loading import CatalogLoading
+from stratakv.engine.claim import has_manifest
 from stratakv.engine.dictionary_form import from_stored
 from stratakv.engine.records import decode_key
 from stratakv.errors import ConfigurationError, CorruptionError
@@ -82,6 +84,7 @@ def restore(
             loading = CatalogLoading(catalog, now)
             for number, (name, content) in enumerate(chain):
                 show("catalog", number, len(chain))
+                loading.begin_part()
                 for table, rows in read_rows(content, name):
                     loading.apply(table, rows)
                 loading.commit()
@@ -89,7 +92,8 @@ def restore(
             _drop_lost_packs(cold, loading, result, show)
             result.missing = [decode_key(key) for key in loading.drop_lost_keys()]
             head = read_head(chain[-1][1], chain[-1][0])
-            loading.finish(head.store_id, head.epoch, trust_pickle=trust_pickle)
+            claimed = cold.place if has_manifest(cold, head.store_id) else None
+            loading.finish(head.store_id, head.epoch, trust_pickle=trust_pickle, claimed=claimed)
             result.store_id = head.store_id.hex()
             result.saved = loading.saved
             result.keys, result.contents, result.packs = loading.counts()
@@ -101,19 +105,23 @@ def restore(
 @contextmanager
 def new_store(path: Path) -> Iterator[Path]:
     """Hand out where to make the catalog; it becomes the store's at the end, and nothing is left after a failure."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ConfigurationError(f"{path} is not an empty directory: name a new one to restore into")
-    made = not path.exists()
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise ConfigurationError(f"{path} is not an empty directory: name a new one to restore into")
+        made = not path.exists()
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as failure:
+        raise ConfigurationError(f"{path} cannot be made a directory: {failure.strerror}") from failure
     try:
         yield path / UNFINISHED
         (path / "journal").mkdir(mode=0o700)
         (path / UNFINISHED).replace(path / CATALOG_FILE)
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        for directory in (path, path.parent):
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
     except BaseException:
         for left in list(path.iterdir()):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
@@ -133,10 +141,15 @@ def _newest_whole(cold: Backend, result: Restored) -> list[tuple[str, bytes]]:
     for _, name in sorted(found, reverse=True):
         try:
             content = _part(cold, name)
-            if not read_head(content, name).complete:
+            head = read_head(content, name)
+            if not head.complete:
                 continue
             before = [row[0] for table, rows in read_rows(content, name) if table == "chain" for row in rows]
-            return [*((earlier, _part(cold, earlier)) for earlier in before), (name, content)]
+            chain = [(earlier, _part(cold, earlier, head.store_id)) for earlier in before]
+            for earlier, part in chain:
+                for _ in read_rows(part, earlier):
+                    pass  # a part that cannot be read is noticed while there is still an older backup to turn to
+            return [*chain, (name, content)]
         except CorruptionError as failure:
             result.damaged.append(f"backup {name} is passed over: {failure}")
     raise CorruptionError(
@@ -145,21 +158,35 @@ def _newest_whole(cold: Backend, result: Restored) -> list[tuple[str, bytes]]:
     )
 
 
-def _part(cold: Backend, name: str) -> bytes:
+def _part(cold: Backend, name: str, store_id: bytes | None = None) -> bytes:
+    if epoch_and_number(name) is None:
+        raise CorruptionError(f"{name!r:.80} is named as a part of a backup, and is none")
     try:
         content = cold.get(name)
     except ObjectNotFoundError:
         raise CorruptionError(f"{name} is missing") from None
-    read_head(content, name)
+    if read_head(content, name).store_id != (store_id or read_head(content, name).store_id):
+        raise CorruptionError(f"{name} belongs to another store")
+    return content
+
+
+def read_dictionary(cold: Backend, name: str) -> bytes:
+    """Return a dictionary in its stored form.
+
+    Raises:
+        CorruptionError: It has other bytes than its name says.
+        ObjectNotFoundError: There is none.
+    """
+    content = cold.get(name) if is_name(name) else b""
+    if hashlib.sha256(content).hexdigest()[:16] not in name:
+        raise CorruptionError("its bytes do not give its digest")
     return content
 
 
 def _load_dictionaries(cold: Backend, loading: CatalogLoading, result: Restored) -> None:
-    for number, namespace, created, name in loading.dictionaries:
+    for number, namespace, created, name in loading.dictionaries.values():
         try:
-            content = cold.get(name)
-            if hashlib.sha256(content).hexdigest()[:16] not in name:
-                raise CorruptionError("its bytes do not give its digest")
+            content = read_dictionary(cold, name)
             from_stored(content)
         except (ObjectNotFoundError, CorruptionError) as failure:
             result.damaged.append(f"dictionary {number} could not be read: {failure}")
@@ -178,7 +205,7 @@ def _drop_lost_packs(
         held = listed.get(name)
         if held is None:
             try:
-                held = cold.size(name)  # a listing may lag
+                held = cold.size(name) if is_name(name) else None  # a listing may lag
             except ObjectNotFoundError:
                 held = None
         if held != size:
@@ -186,3 +213,4 @@ def _drop_lost_packs(
             result.damaged.append(f"pack {name} {what}")
             if held is None:
                 loading.drop_pack(number)
+    loading.doom_packs([name for name in loading.doomed if name in listed])

@@ -6,8 +6,10 @@ is said. Nothing in the cold tier changes.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from stratakv.backends.base import ObjectNotFoundError
 from stratakv.engine.backup_format import DICTIONARY_PREFIX
 from stratakv.engine.catalog import Catalog
 from stratakv.engine.catalog_loading import CatalogLoading
@@ -16,8 +18,8 @@ from stratakv.engine.dictionaries import DictionaryBook
 from stratakv.engine.dictionary_form import from_stored
 from stratakv.engine.manifest import epoch_of_pack
 from stratakv.engine.pack_scan import PackScan
-from stratakv.engine.packs import find_index, index_digest
-from stratakv.engine.restoration import Restored, new_store
+from stratakv.engine.packs import find_index, index_digest, pack_prefix
+from stratakv.engine.restoration import Restored, new_store, read_dictionary
 from stratakv.engine.shelf import digest_of
 from stratakv.errors import ConfigurationError, CorruptionError
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     from stratakv.backends.base import Backend
     from stratakv.engine.pack_names import Name
+
+_PACK_NAME = re.compile(r"packs/[0-9a-f]{16}/[0-9a-f]{8}-[0-9a-f]{16}\.pack")
 
 UNKNOWN = (
     "a key that was deleted after its value was packed is back",
@@ -50,7 +54,7 @@ def scan(cold: Backend, path: Path, *, now: int, trust_pickle: bool, show: Calla
         TierUnavailableError: The tier cannot be reached.
     """
     result = Restored()
-    names = sorted(info.name for info in cold.list("packs/") if info.name.endswith(".pack"))
+    names = sorted(info.name for info in cold.list("packs/") if _PACK_NAME.fullmatch(info.name))
     stores = {name.split("/")[1] for name in names}
     if len(stores) != 1:
         found = "no packs" if not stores else f"packs of {len(stores)} stores ({', '.join(sorted(stores))})"
@@ -87,15 +91,26 @@ class _Scan:
 
     def load_dictionaries(self) -> None:
         """Take every dictionary that the tier has: some pack may need it."""
+        found: dict[int, tuple[str, bytes]] = {}
+        twice: set[int] = set()
         for info in list(self._cold.list(DICTIONARY_PREFIX)):
-            number = info.name.removeprefix(DICTIONARY_PREFIX).partition("-")[0]
             try:
-                content = self._cold.get(info.name)
-                self._book.add(int(number), 0, from_stored(content))
-            except (CorruptionError, ValueError) as failure:
+                number = int(info.name.removeprefix(DICTIONARY_PREFIX).partition("-")[0])
+                if number in found:
+                    twice.add(number)
+                found[number] = (info.name, read_dictionary(self._cold, info.name))
+            except (CorruptionError, ValueError, ObjectNotFoundError) as failure:
                 self._result.damaged.append(f"{info.name} could not be read: {failure}")
+        for number, (name, content) in found.items():
+            try:
+                if number in twice:
+                    # The wrong one would decode to wrong bytes, and a scan has no digest to compare them with.
+                    raise CorruptionError("another machine has one of that number, so that neither can be used")
+                self._book.add(number, 0, from_stored(content))
+            except (CorruptionError, ValueError) as failure:
+                self._result.damaged.append(f"{name} could not be read: {failure}")
             else:
-                self._loading.add_dictionary(int(number), 0, 0, content)
+                self._loading.add_dictionary(number, 0, 0, content)
 
     def take(self, number: int, name: str) -> None:
         """Take in what a pack tells."""
@@ -106,7 +121,9 @@ class _Scan:
         try:
             content = self._cold.get(name)
             found = PackScan(content, name, self._compression.decode, on_damage)
-        except CorruptionError as failure:
+            if pack_prefix(found.store_id) != name.rpartition("/")[0] + "/":
+                raise CorruptionError(f"pack {name} says that it belongs to another store")
+        except (CorruptionError, ObjectNotFoundError) as failure:
             self._result.damaged.append(str(failure))
             return
         place = find_index(content)
@@ -135,6 +152,7 @@ class _Scan:
         self._loading.apply("packs", [pack])
         self._loading.apply("blobs", blobs)
         self._loading.apply("keys", keys)
+        self._loading.apply("needs", [(number, dictionary) for dictionary in sorted(found.dictionaries)])
         self._loading.commit()
 
     def _is_newer(self, told: Name) -> bool:

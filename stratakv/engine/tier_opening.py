@@ -15,7 +15,7 @@ from stratakv.backends.directory import DirectoryBackend
 from stratakv.backends.s3 import S3Backend
 from stratakv.backends.views import DirectoryView, DiskView
 from stratakv.engine.breaker import CircuitBreaker
-from stratakv.engine.claim import Claim
+from stratakv.engine.claim import Claim, has_cold_packs, has_manifest
 from stratakv.engine.guarded import GuardedBackend
 from stratakv.engine.records import IN_COLD, IN_WARM
 from stratakv.engine.rescue import open_warm
@@ -124,6 +124,8 @@ def claim_cold(
         StoreLockedError: Somebody else claimed it at the same moment.
         TierUnavailableError: It cannot be reached, and this store has never used it.
     """
+    if not cold.remote:
+        refuse_other_place(catalog, cold)
     _track_changes(catalog, cold, clock)
     if not cold.remote:
         return None
@@ -139,6 +141,27 @@ def claim_cold(
     return claim
 
 
+def refuse_other_place(catalog: Catalog, cold: Backend) -> None:
+    """Raise where the catalog's cold packs lie in a remote tier that this one is neither, nor a copy of.
+
+    Raises:
+        ConfigurationError: They do.
+    """
+    claimed = catalog.meta("claimed")
+    if claimed is None or _is_same(claimed, cold.place) or not has_cold_packs(catalog):
+        return
+    if has_manifest(cold, catalog.meta("store_id")):
+        return
+    raise ConfigurationError(
+        f"the cold packs of {catalog.path.parent} lie in {claimed}, not in {cold.place}: configure that cold tier "
+        "(tiered_storage.cold), or one with a copy of all its objects"
+    )
+
+
+def _is_same(claimed: str, place: str) -> bool:
+    return claimed == place or ("://" not in claimed + place and Path(claimed).resolve() == Path(place).resolve())
+
+
 def _track_changes(catalog: Catalog, cold: Backend, clock: Clock) -> None:
     """Note changes from now on if the cold tier takes backups; a backup that missed some is begun anew."""
     wanted = cold.place if cold.remote else None
@@ -152,3 +175,7 @@ def _track_changes(catalog: Catalog, cold: Backend, clock: Clock) -> None:
         transaction.set_meta("tracked", wanted)
         transaction.set_meta("backup", fresh if empty and wanted is not None else None)
         transaction.set_meta("backup_progress", None)
+        transaction.forget_changes()
+        if wanted is not None:
+            # An older backup there may name them: they stay until one that does not is durable.
+            transaction.note_doomed(IN_COLD)

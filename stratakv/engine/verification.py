@@ -9,12 +9,14 @@ it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stratakv.backends.memory import MemoryBackend
+from stratakv.backends.s3 import S3Backend
 from stratakv.backends.views import DirectoryView, DiskView
 from stratakv.engine.bloom import BloomFilter
 from stratakv.engine.catalog import Catalog
@@ -33,12 +35,16 @@ from stratakv.engine.packs import pack_prefix
 from stratakv.engine.records import IN_COLD, IN_WARM, TIERS, decode_key
 from stratakv.engine.replay import JournalReader
 from stratakv.engine.shelf import digest_of
+from stratakv.engine.tier_opening import open_cold, refuse_other_place
 from stratakv.errors import ConfigurationError, CorruptionError
+from stratakv.files import Files
 
 if TYPE_CHECKING:
     from stratakv.backends.base import Backend
     from stratakv.config import OptimizationConfig
     from stratakv.engine.entries import Entry
+
+log = logging.getLogger("stratakv")
 
 KEYS_AT_ONCE = 20_000
 
@@ -95,8 +101,9 @@ def verify_directory(config: OptimizationConfig, show: Show = lambda _step, _don
     """Check the store in `config.storage.path`.
 
     Raises:
-        ConfigurationError: There is no store.
+        ConfigurationError: There is no store, or its cold packs lie in another cold tier than the configured one.
         StoreLockedError: Somebody has it open.
+        TierUnavailableError: Its cold tier cannot be reached.
     """
     path = Path(config.storage.path or "").expanduser().absolute()
     catalog_file = path / CATALOG_FILE
@@ -144,7 +151,8 @@ class _Run:
         self._salts: dict[int, bytes] = {DEFAULT: b""}
 
     def all(self) -> None:
-        """Run every check; damage that stops one of them is its finding."""
+        """Run every check; damage that stops one of them is its finding. A cold tier that is away stops all."""
+        self._cold = self._open_cold()
         for what, check in (
             ("catalog", self._check_catalog),
             ("dictionary", self._check_dictionaries),
@@ -223,9 +231,7 @@ class _Run:
         """Return a view of a tier; an empty one where its database cannot be read."""
         tiered = self._config.tiered_storage
         if tier == IN_COLD:
-            if tiered.cold.backend != "directory":
-                raise ConfigurationError(f"the cold tier {tiered.cold.backend!r} cannot be verified in this version")
-            return DirectoryView(Path(tiered.cold.path or self._path / "cold").expanduser())
+            return self._cold
         if tiered.warm.backend == "directory":
             return DirectoryView(self._path / "warm")
         try:
@@ -235,15 +241,29 @@ class _Run:
             self._tell(Finding("pack", f"{damage}; {advice}", TIERS[tier].value))
             return MemoryBackend()
 
+    def _open_cold(self) -> Backend:
+        cold = open_cold(self._config, self._path, Files(), read_only=True)
+        try:
+            if isinstance(cold, S3Backend):
+                cold.check()
+            refuse_other_place(self._catalog, cold)
+        except CorruptionError as damage:
+            log.info("the catalog's own check tells more: %s", damage)
+        except BaseException:
+            cold.close()
+            raise
+        return cold
+
     def _find_orphans(self, backends: dict[int, Backend]) -> None:
         for tier, backend in backends.items():
+            far = backend.remote
             known = {row[0] for row in self._catalog.rows("SELECT name FROM packs WHERE tier = ?", (tier,))}
             known |= {row[0] for row in self._catalog.rows("SELECT name FROM doomed WHERE tier = ?", (tier,))}
             for found in list(backend.list(pack_prefix(self._catalog.meta("store_id")))):
                 if found.name not in known:
                     self._result.leftovers.append(
                         f"{found.name} in the {TIERS[tier].value} tier ({found.size} bytes) belongs to nothing: "
-                        "maintain() removes it"
+                        f"maintain() removes it{', if this store wrote it' if far else ''}"
                     )
 
     # -- the journal -----------------------------------------------------------------------------------------

@@ -238,8 +238,9 @@ class Writer:
             target = pinned or target
             encoded = None
             if target == IN_HOT:
-                encoded = self._encoded_now(key, state)
-                if pinned == IN_HOT:
+                # Whoever lets go of a pin wants no value: none is read for it, perhaps from a tier that is away.
+                encoded = self._encoded_in_ram(key, state) if pin is False else self._encoded_now(key, state)
+                if pinned == IN_HOT and encoded is not None:
                     self._parts.hot.check_pin(key, len(encoded.payload), state.extra)
             record = KeyRecord(
                 0, state.digest, state.namespace, pinned, _target(target), state.expires,
@@ -255,10 +256,14 @@ class Writer:
                 raise
         return True
 
-    def _encoded_now(self, key: str, state: State) -> Encoded:
+    def _encoded_in_ram(self, key: str, state: State) -> Encoded | None:
         entry = self._parts.hot.entries.get(key)
-        if entry is not None and entry.version == state.version:
-            return entry.blob.encoded
+        return entry.blob.encoded if entry is not None and entry.version == state.version else None
+
+    def _encoded_now(self, key: str, state: State) -> Encoded:
+        held = self._encoded_in_ram(key, state)
+        if held is not None:
+            return held
         plaintext, encoded = self._reader.fetch(key, state)
         return encoded if encoded is not None else self._parts.compression.encode_fast(plaintext, state.home)
 

@@ -54,6 +54,8 @@ class TcpProxy:
         self._seconds = 0.0
         self._left: dict[Direction, int | None] = {"answers": None, "requests": None}
         self._silent = False
+        self._ended: set[socket.socket] = set()
+        """Ends that said all they had to say, and were read to the last byte."""
         self.connections = 0
         self.port = 0
         self._listener: socket.socket | None = None
@@ -182,8 +184,22 @@ class TcpProxy:
                     target.sendall(piece[:allowed])
                 if allowed < len(piece):
                     break
+            else:
+                self._pass_on_end(source, target)
+                return
         self._drop(source)
         self._drop(target)
+
+    def _pass_on_end(self, source: socket.socket, target: socket.socket) -> None:
+        """Say to one end that the other has said all; once both have, close, and nothing on its way is lost."""
+        if not self._silent:
+            target.shutdown(socket.SHUT_WR)
+        with self._lock:
+            self._ended.add(source)
+            both = target in self._ended
+        if both:
+            self._drop(source, gently=True)
+            self._drop(target, gently=True)
 
     def _allowed(self, size: int, direction: Direction) -> int:
         with self._lock:
@@ -194,17 +210,20 @@ class TcpProxy:
             self._left[direction] = left - allowed
             return allowed
 
-    def _drop(self, end: socket.socket) -> None:
+    def _drop(self, end: socket.socket, *, gently: bool = False) -> None:
         with self._lock:
             known = end in self._ends
             self._ends.discard(end)
+            self._ended.discard(end)
         if known:
-            _hang_up(end)
+            _hang_up(end, gently=gently)
 
 
-def _hang_up(end: socket.socket) -> None:
-    with suppress(OSError):
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+def _hang_up(end: socket.socket, *, gently: bool = False) -> None:
+    """Close a connection, by a reset unless gently: that lets bytes arrive which are still on their way."""
+    if not gently:
+        with suppress(OSError):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     with suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits on it
     end.close()

@@ -60,6 +60,19 @@ def everything(end: socket.socket) -> bytes:
     return got
 
 
+def test_what_an_end_said_before_it_hung_up_arrives() -> None:
+    content = bytes(range(256)) * 400
+    with echo() as (_, proxy), connect(proxy) as end:
+        end.sendall(content)
+        end.shutdown(socket.SHUT_WR)
+        # Everything has come, and the server has hung up, before the first byte is read.
+        threading.Event().wait(0.3)
+        got = b""
+        while piece := end.recv(65536):
+            got += piece
+        assert got == content
+
+
 def test_with_nothing_asked_bytes_pass() -> None:
     content = bytes(range(256)) * 4000
     with echo() as (_, proxy), connect(proxy) as end:

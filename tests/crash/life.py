@@ -25,12 +25,26 @@ POINTS = (
     "compaction-packed", "compaction-committed",
     "collection-condemned", "collection-committed", "collection-deleted",
 )  # fmt: skip
+BACKUP_POINTS = ("backup-based", "backup-made", "backup-put")
+"""Passed only with a cold tier that is remote."""
+
+
+class Bucket(NamedTuple):
+    """A cold tier on an S3 server."""
+
+    url: str
+    name: str
 
 
 def settings(
-    path: Path, *, durability: str = "process", warm: str = "disk", hot_mb: float = 0.02
+    path: Path,
+    *,
+    durability: str = "process",
+    warm: str = "disk",
+    hot_mb: float = 0.02,
+    bucket: Bucket | None = None,
 ) -> OptimizationConfig:
-    """Return the settings of a small store whose background is always busy."""
+    """Return the settings of a small store whose background is always busy, backups included."""
     config = OptimizationConfig()
     config.storage.path = str(path)
     config.storage.durability = durability  # type: ignore[assignment]  # the caller gives one of the literals
@@ -47,6 +61,12 @@ def settings(
     config.tiered_storage.promote_to_hot_accesses = 2
     config.tiered_storage.migration_interval_seconds = 0.05
     config.tiered_storage.warm.backend = warm  # type: ignore[assignment]  # the caller gives one of the literals
+    if bucket is not None:
+        cold = config.tiered_storage.cold
+        cold.backend, cold.bucket, cold.prefix = "s3", bucket.name, "crash"
+        cold.endpoint_url, cold.region = bucket.url, "us-east-1"
+        cold.backup_interval_seconds = 0.05
+        config.storage.erase_within_days = 0.0001  # so that bases are begun anew every few seconds
     config.validate()
     return config
 

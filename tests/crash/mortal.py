@@ -2,7 +2,8 @@
 
 Lines on standard output are JSON: [1, call, changes] before a step that changes values, [2] when it was acknowledged.
 Run as `python -m tests.crash.mortal DIRECTORY SEED CLOCK POINT HIT`; CLOCK is `real` or a wall time for a manual one,
-at the HIT-th passing of POINT (`-` for none) the process kills itself.
+at the HIT-th passing of POINT (`-` for none) the process kills itself. With STRATAKV_MORTAL_S3 and
+STRATAKV_MORTAL_BUCKET in the environment, an address and a name, the cold tier is that bucket.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from stratakv.clock import ManualClock
 from stratakv.engine.store import Store
-from tests.crash.life import changes_values, random_step, settings, take
+from tests.crash.life import Bucket, changes_values, random_step, settings, take
 
 STEPS = 3000
 
@@ -28,7 +29,10 @@ def say(*words: object) -> None:
 def main(directory: str, seed: str, clock_name: str, point: str, hit: str) -> None:
     chance = random.Random(seed)
     clock = None if clock_name == "real" else ManualClock(float(clock_name))
-    store = Store(settings(Path(directory)), clock=clock)
+    bucket = None
+    if "STRATAKV_MORTAL_S3" in os.environ:
+        bucket = Bucket(os.environ["STRATAKV_MORTAL_S3"], os.environ["STRATAKV_MORTAL_BUCKET"])
+    store = Store(settings(Path(directory), bucket=bucket), clock=clock)
     left = int(hit)
 
     def at_point(name: str) -> None:

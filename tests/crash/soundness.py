@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from stratakv.engine.backup_rows import dictionary_name
 from tests.crash.life import NUMBERS, Model, value_of
 
 if TYPE_CHECKING:
@@ -64,11 +66,21 @@ def check_sums(store: Store) -> None:
 
 
 def check_no_orphans(store: Store) -> None:
-    """Settle, then assert that the objects of the backends are exactly those that the catalog names."""
+    """Settle, then assert that the objects of the backends are exactly those that the catalog names.
+
+    In a remote tier there is a backup as well, of these parts and no others.
+    """
     store.maintain(settle=True)
     for tier, backend in store.parts.backends.items():
         packs = store.parts.catalog.rows("SELECT name, bytes FROM packs WHERE tier = ?", (tier,))
-        assert {info.name: info.size for info in backend.list()} == dict(packs)
+        found = {info.name: info.size for info in backend.list("packs/" if backend.remote else "")}
+        assert found == dict(packs)
+        if backend.remote:
+            chain = json.loads(store.parts.catalog.meta("backup"))["chain"]
+            assert sorted(info.name for info in backend.list("catalog/")) == sorted(chain)
+            contents = store.parts.catalog.rows("SELECT id, content FROM dictionaries")
+            dictionaries = sorted(dictionary_name(*row) for row in contents)
+            assert sorted(info.name for info in backend.list("dictionaries/")) == dictionaries
     assert store.parts.catalog.rows("SELECT name FROM doomed") == []
     assert store.parts.catalog.rows("SELECT id FROM blobs WHERE refs = 0") == []
 

@@ -39,7 +39,7 @@ def test_errors_name_tier_and_place_while_it_fails_and_while_it_is_not_asked() -
         lambda: guarded.create("b", b""),
         lambda: guarded.delete("a"),
         lambda: guarded.delete_many(["a"]),
-        lambda: guarded.list(),
+        guarded.list,
     )
     for call in calls:
         with pytest.raises(TierUnavailableError, match=r"the cold tier at MemoryBackend.*connection refused") as caught:

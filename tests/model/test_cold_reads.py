@@ -48,6 +48,21 @@ def test_a_cold_read_is_one_request_also_after_reopening(tmp_path: Path) -> None
         assert backend.calls[-1].size < 16 * 1024
 
 
+def test_letting_go_of_a_pin_asks_for_nothing(tmp_path: Path) -> None:
+    backend = backend_of(tmp_path)
+    with open_store(tmp_path, backend) as memory:
+        memory.store("pinned", "value", COLD, pin=True)
+        memory.store("free", "another value")
+        memory.maintain(settle=True)
+        backend.calls.clear()
+        assert memory.tiered_storage.unpin("pinned")
+        assert memory.tiered_storage.unpin("free")
+        assert backend.calls == []
+        assert memory.get_statistics()["tiered_storage"]["pins"] == 0
+        memory.maintain(settle=True)
+        assert memory.tiered_storage.read("pinned") == ("value", COLD)
+
+
 def test_many_keys_of_several_packs_take_few_requests(tmp_path: Path) -> None:
     values = values_of(1000)
     backend = backend_of(tmp_path)

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from stratakv import OptimizationConfig, OptimizationMiddleware, StorageTier
+from stratakv import OptimizationMiddleware, StorageTier
 from stratakv.clock import ManualClock
 from stratakv.engine.records import IN_COLD, IN_HOT, IN_WARM, TIER_NUMBERS
 from stratakv.errors import CapacityError
-from tests.engine.value_strategies import ENUMS, same, values
+from tests.engine.value_strategies import same, values
+from tests.model.machine_settings import VARIANTS, configuration
 from tests.model.places import fresh_directory
 from tests.model.reference import Reference
 
@@ -34,42 +35,12 @@ PAUSES = st.sampled_from([1, 9, 10, 11, 500, 3600, 7200, 86_400, 6 * 86_400])
 TABLE_SLACK_BYTES = 1024
 """By how much the hot tier's tables may grow between two of their measurements."""
 
-ENUM_NAMES = [f"{enum.__module__}:{enum.__qualname__}" for enum in ENUMS]
-
-VARIANTS: dict[str, dict[str, Any]] = {
-    "roomy": {},
-    "tiny hot tier": {"tiered_storage": {"hot_capacity_mb": 0.003}},
-    "tiny packs": {"storage": {"pack_size_mb": 0.001, "dirty_limit_entries": 3}},
-    "plain files": {
-        "tiered_storage": {"hot_capacity_mb": 0.002, "warm": {"backend": "directory"}, "eviction_policy": "lfu"},
-        "storage": {"durability": "sync", "grace_seconds": 0},
-    },
-    "warm too small": {"tiered_storage": {"warm_capacity_mb": 0.001, "eviction_policy": "fifo"}},
-    "without deduplication": {"enable_deduplication": False, "storage": {"durability": "none"}},
-}
-
-
-def configuration(variant: str, path: Path) -> OptimizationConfig:
-    given = VARIANTS[variant]
-    return OptimizationConfig(
-        **{
-            **given,
-            "storage": {**given.get("storage", {}), "path": str(path), "reserve_kb": 0},
-            "serialization": {"enums": ENUM_NAMES},
-            "namespaces": {
-                "short": {"ttl": 500},
-                "old": {"prunable": True, "prune_after_days": 5},
-                "own": {"dedup_scope": "namespace"},
-                "matched": {"match": "m:*"},
-            },
-        }
-    )
-
 
 class StoreMachine(RuleBasedStateMachine):
     """The store beside its reference."""
 
     contents = Bundle("contents")
+    variants = VARIANTS
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,7 +62,9 @@ class StoreMachine(RuleBasedStateMachine):
         return mode.store
 
     def open(self) -> None:
-        self.memory = OptimizationMiddleware(config=configuration(self.variant, self.path), clock=self.clock)
+        self.memory = OptimizationMiddleware(
+            config=configuration(self.variants[self.variant], self.path), clock=self.clock
+        )
 
     @initialize(variant=st.sampled_from(sorted(VARIANTS)))
     def begin(self, variant: str) -> None:
@@ -123,7 +96,7 @@ class StoreMachine(RuleBasedStateMachine):
     def refused_pin(self, key: str, wanted: StorageTier | None) -> None:
         """A refusal is right only where RAM is small and the key is, or was to be, pinned to it."""
         entry = self.model.live().get(key)
-        assert "hot_capacity_mb" in VARIANTS[self.variant].get("tiered_storage", {})
+        assert "hot_capacity_mb" in self.variants[self.variant].get("tiered_storage", {})
         assert (wanted or (entry.pin if entry is not None else None)) is StorageTier.HOT
 
     @rule(items=st.dictionaries(KEYS, contents, max_size=4), ttl=TTLS, namespace=NAMESPACES)

@@ -7,7 +7,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from stratakv import ManualClock, OptimizationConfig, OptimizationMiddleware, StorageTier
-from stratakv.backends.base import Backend, ObjectInfo
 from stratakv.backends.directory import DirectoryBackend
 from stratakv.testing import Call, RecordingBackend
 from tests.crash import soundness
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from stratakv.backends.base import Backend, ObjectInfo
     from stratakv.clock import Clock
 
 HOT, WARM, COLD = StorageTier.HOT, StorageTier.WARM, StorageTier.COLD
@@ -57,7 +57,7 @@ class SickBackend(RecordingBackend):
         failure = self._failure
         if ill and not self._may_go.is_set():
             self.hangs.set()
-            self._may_go.wait(60)
+            self._may_go.wait()
         if ill and failure is not None:
             self.calls.append(Call(call, name, size))
             raise failure()
@@ -73,6 +73,9 @@ class LaggingList(RecordingBackend):
 
     def fall_behind(self) -> None:
         self._listed = tuple(self.inner.list())
+
+    def lag_like(self, other: LaggingList) -> None:
+        self._listed = other._listed
 
     def catch_up(self) -> None:
         self._listed = None
@@ -90,6 +93,10 @@ class CarelessBackend(DirectoryBackend):
     def create(self, name: str, content: bytes) -> bool:
         self.put(name, content)
         return True
+
+    def get(self, name: str) -> bytes:
+        self._forget(name)  # objects change here, so no file may be kept open
+        return super().get(name)
 
 
 def far(path: Path) -> DirectoryBackend:
@@ -149,7 +156,7 @@ def check_sums(memory: OptimizationMiddleware) -> None:
     store = memory.tiered_storage._store
     soundness.check_sums(store)
     for tier, backend in store.parts.backends.items():
-        packs = dict(store.parts.catalog.rows("SELECT name, bytes FROM packs WHERE tier = ?", (tier,)))
+        packs: dict[str, int] = dict(store.parts.catalog.rows("SELECT name, bytes FROM packs WHERE tier = ?", (tier,)))
         doomed = {row[0] for row in store.parts.catalog.rows("SELECT name FROM doomed WHERE tier = ?", (tier,))}
         found = {info.name: info.size for info in backend.list("packs/") if info.name not in doomed}
         assert found == packs
