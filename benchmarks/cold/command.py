@@ -78,7 +78,7 @@ def report(result: dict[str, Any]) -> str:
     """Return the result as text."""
     reads, bill = result["reads"], result["bill"]
     lines = [f"{result['values']:,} small values, server {result['server']}", "", "median microseconds of a cold read"]
-    lines += [f"  {name:14}{value:10.1f}" for name, value in reads["microseconds"].items()]
+    lines += [f"  {name:16}{value:10.1f}" for name, value in reads["microseconds"].items()]
     lines.append(
         f"  retrieve / raw GET {reads['ratio']:.3f} ({reads['low']:.3f} to {reads['high']:.3f}), at most {MOST_READ}, "
         f"goal {GOAL_READ}; {reads['reads']} reads of {reads['mean_bytes'] / 1000:.0f} KB"
