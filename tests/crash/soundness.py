@@ -6,7 +6,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from stratakv.engine.backup import dictionary_name
+from stratakv.engine.backup_rows import dictionary_name
 from tests.crash.life import NUMBERS, Model, value_of
 
 if TYPE_CHECKING:
