@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-
 @pytest.mark.parametrize(("kind", "atomic"), [(DirectoryBackend, True), (CarelessBackend, False)])
 def test_a_tier_without_atomic_creation_is_found_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: type[DirectoryBackend], atomic: bool
