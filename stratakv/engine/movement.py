@@ -174,23 +174,25 @@ class Movement:
             return
         usage = Usage(parts)
         excess = self.excess()
-        idle_since = now - self._warm_idle
-        if settle:
-            idle_since = float("inf")
-        elif excess > 0:
-            idle_since = max(idle_since, usage.coldest(packs, excess, pause))
-        due = [pack for pack in packs if pack.created <= idle_since and (pack.due <= now or settle or excess > 0)]
+        idle_since = float("inf") if settle else now - self._warm_idle
+        squeezed = usage.coldest(packs, excess, pause) if excess > 0 and not settle else 0
+        latest = max(idle_since, squeezed)
+        due = [pack for pack in packs if pack.created <= latest and (pack.due <= now or settle or excess > 0)]
         if not due:
             return
         writer = open_pack_writer(parts, IN_COLD, pause)
         sources = frozenset(pack.id for pack in due)
         look_again: dict[int, int] = {}
+        freed = 0.0
         for pack in sorted(due, key=lambda pack: pack.created):
             reads = usage.reads(pack)
             for blob in live_blobs(parts, pack):
                 pause()
                 last = usage.last(blob.number, blob.digest, pack, reads)
-                if last <= idle_since and usage.may_go_cold(blob.digest):
+                # Many may have been used last in the same second: no more of them go than have to.
+                gives_way = last <= idle_since or (last <= squeezed and freed < excess)
+                if gives_way and usage.may_go_cold(blob.digest):
+                    freed += len(blob.plaintext) * pack.length / max(1, pack.plaintext)
                     writer.add(blob.namespace, blob.digest, blob.plaintext, blob.names)
                     self._commit(writer.take(), sources, DEMOTIONS, point="demote")
                 else:

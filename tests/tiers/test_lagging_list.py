@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stratakv import ManualClock
-from tests.tiers.sick_backends import DAY, LaggingList, check_sums, far, leave_ram, noise, open_store
+from tests.tiers.sick_backends import LaggingList
+from tests.tiers.tier_stores import DAY, check_sums, far, leave_ram, noise, open_store
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,11 +14,11 @@ from stratakv.backends.directory import DirectoryBackend
 from stratakv.errors import CapacityError, StrataError, TierUnavailableError
 from stratakv.testing import SlowBackend
 from stratakv.testing.backend_material import in_threads
-from tests.tiers.sick_backends import (
+from tests.tiers.sick_backends import SickBackend
+from tests.tiers.tier_stores import (
     COLD,
     HOUR,
     WARM,
-    SickBackend,
     check_sums,
     far,
     in_tier,
@@ -26,6 +26,7 @@ from tests.tiers.sick_backends import (
     noise,
     open_store,
     tier_of,
+    until,
 )
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def test_warm_over_its_capacity_lets_the_oldest_go_first(tmp_path: Path) -> None
             memory.store_many(part)
             memory.maintain()
             clock.advance(60)
-        for part in parts[:2]:
-            assert in_tier(memory, COLD, part) == set(part), "the two oldest"
+        assert in_tier(memory, COLD, parts[0]) == set(parts[0]), "the oldest"
+        assert 25 <= len(in_tier(memory, COLD, parts[1])) < 60, "as many of the next as have to"
         for part in parts[2:]:
             assert in_tier(memory, WARM, part) == set(part), "60 KB each, below 200 KB: these stay"
         for part in parts:
@@ -111,7 +112,8 @@ def test_if_all_of_the_oldest_are_in_use_others_go(tmp_path: Path) -> None:
         memory.store_many(more)
         memory.maintain()
         assert in_tier(memory, WARM, used) == set(used)
-        assert in_tier(memory, COLD, idle) == set(idle)
+        assert in_tier(memory, WARM, more) == set(more)
+        assert len(in_tier(memory, COLD, idle)) >= 25, "180 KB do not fit into 150 KB"
 
 
 def test_what_left_makes_room_without_sending_more_after_it(tmp_path: Path) -> None:
@@ -125,8 +127,18 @@ def test_what_left_makes_room_without_sending_more_after_it(tmp_path: Path) -> N
             memory.maintain()
             memory.maintain()
         stay = sum(len(in_tier(memory, WARM, part)) for part in parts)
-        assert 200 <= stay <= 300
+        assert 200 <= stay <= 310
         assert memory.get_statistics()["tiered_storage"]["warm_usage_bytes"] >= 200 * KB
+
+
+def test_of_many_that_were_stored_together_no_more_leave_than_has_to(tmp_path: Path) -> None:
+    values = noise(400)
+    with open_store(tmp_path / "store", far(tmp_path), **small_warm(300)) as memory:
+        memory.store_many(values)
+        memory.maintain()
+        assert 90 <= len(in_tier(memory, COLD, values)) <= 130
+        memory.maintain()
+        assert len(in_tier(memory, COLD, values)) <= 130
 
 
 def test_with_threads_no_more_leaves_than_has_to(tmp_path: Path) -> None:
@@ -137,9 +149,9 @@ def test_with_threads_no_more_leaves_than_has_to(tmp_path: Path) -> None:
     with open_store(tmp_path / "store", far(tmp_path), SystemClock(), **settings) as memory:
         for key, value in values.items():
             memory.store(key, value)
-        until(lambda: len(in_tier(memory, WARM, values)) + len(in_tier(memory, COLD, values)) == 500)
+        until(lambda: len(in_tier(memory, COLD, values)) >= 190)
         time.sleep(1)
-        assert 150 <= len(in_tier(memory, WARM, values)) <= 380
+        assert len(in_tier(memory, COLD, values)) <= 330, "200 KB of 500 have to"
         assert memory.retrieve_many(values) == values
         check_sums(memory)
 
@@ -266,15 +278,6 @@ def accepts(memory: OptimizationMiddleware) -> bool:
         return memory.store("new", b"x")
     except CapacityError:
         return False
-
-
-def until(done: Any, seconds: float = 60) -> None:
-    """Wait for the background; the bound only keeps a broken store from holding up the tests."""
-    for _ in range(int(seconds / 0.01)):
-        if done():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not come about")
 
 
 # -- back-pressure -------------------------------------------------------------------------------------------

@@ -12,21 +12,17 @@ from stratakv import ManualClock, OptimizationMiddleware, SystemClock
 from stratakv.backends.directory import DirectoryBackend
 from stratakv.errors import ConfigurationError, StoreLockedError
 from stratakv.testing import RecordingBackend
-from tests.tiers.sick_backends import (
-    COLD,
+from tests.tiers.sick_backends import CarelessBackend, LaggingList
+from tests.tiers.tier_stores import (
     DAY,
-    CarelessBackend,
-    LaggingList,
     epoch_of,
     far,
     fill,
-    in_tier,
     leave_ram,
     lost,
     noise,
     open_store,
 )
-from tests.tiers.test_overflow import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,27 +109,26 @@ def test_with_threads_the_fenced_one_hears_of_it_once(tmp_path: Path) -> None:
     }
     cold = {"backup_interval_seconds": 0.02}
     backend = RecordingBackend(far(tmp_path))
-    first = open_store(tmp_path / "A", backend, SystemClock(), cold=cold, **settings)
-    with first:
-        values = noise(60)
-        first.store_many(values)
-        until(lambda: in_tier(first, COLD, values) == set(values))
-        shutil.copytree(tmp_path / "A", tmp_path / "B", ignore=shutil.ignore_patterns("LOCK"))
-        with open_store(tmp_path / "B", far(tmp_path), ManualClock()) as second:
-            first._working().store.mover._carrying.nudge()  # type: ignore[union-attr]
-            told = store_until_told(first)
-            assert "another owner" in told
-            assert lost(first)
-            for number in range(100):
-                first.store(f"new:{number % 10}", number)
-                threading.Event().wait(0.001)
-            backend.calls.clear()
-            leave_ram(first)
-            assert first.retrieve_many(values) == values
-            assert first.store("later", 1)
-            threading.Event().wait(0.2)
-            assert written(backend) == []
-            assert second.retrieve_many(values) == values
+    with open_store(tmp_path / "A", far(tmp_path)) as first:
+        values = fill(first, "shared")
+    shutil.copytree(tmp_path / "A", tmp_path / "B", ignore=shutil.ignore_patterns("LOCK"))
+    with (
+        open_store(tmp_path / "A", backend, SystemClock(), cold=cold, **settings) as first,
+        open_store(tmp_path / "B", far(tmp_path), ManualClock()) as second,
+    ):
+        told = store_until_told(first)
+        assert "another owner" in told
+        assert lost(first)
+        for number in range(100):
+            first.store(f"new:{number % 10}", number)
+            threading.Event().wait(0.001)
+        backend.calls.clear()
+        leave_ram(first)
+        assert first.retrieve_many(values) == values
+        assert first.store("later", 1)
+        threading.Event().wait(0.2)
+        assert written(backend) == []
+        assert second.retrieve_many(values) == values
 
 
 def store_until_told(memory: OptimizationMiddleware) -> str:

@@ -1,4 +1,4 @@
-"""What opening makes of a remote cold tier: whether its conditional write is atomic, and whether it answers at all."""
+"""Opening a remote cold tier: what is found out about it, and what is done where it cannot be reached."""
 
 from __future__ import annotations
 
@@ -10,19 +10,8 @@ import pytest
 from stratakv import ManualClock, SystemClock
 from stratakv.backends.directory import DirectoryBackend
 from stratakv.errors import TierUnavailableError
-from tests.tiers.sick_backends import (
-    DAY,
-    HOUR,
-    CarelessBackend,
-    SickBackend,
-    epoch_of,
-    far,
-    fill,
-    lost,
-    noise,
-    open_store,
-)
-from tests.tiers.test_overflow import until
+from tests.tiers.sick_backends import CarelessBackend, SickBackend
+from tests.tiers.tier_stores import DAY, HOUR, epoch_of, far, fill, lost, noise, open_store, until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Cold tiers on servers that refuse, vanish or swallow: hot and warm go on, and what is lost is named."""
+"""A cold tier that alters what it gives back, refuses, or is not there any more: told by name, never a wrong value."""
 
 from __future__ import annotations
 
@@ -7,38 +7,67 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stratakv import ManualClock, SystemClock
+from stratakv import ManualClock
 from stratakv.engine.breaker import FAILURES, LONGEST_REST_SECONDS
 from stratakv.errors import ConfigurationError, CorruptionError, TierUnavailableError
-from stratakv.testing import RecordingBackend, TcpProxy
+from stratakv.testing import RecordingBackend
 from tests.backends.s3_faults import scripted_backend
 from tests.servers.scripted import refusal
-from tests.tiers.sick_backends import (
-    far,
-    noise,
-    open_store,
-    three_tiers,
-    told,
-)
+from tests.tiers.tier_stores import far, leave_ram, open_store, three_tiers, told
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stratakv.backends.base import Backend
     from tests.servers.moto import S3Server
     from tests.servers.scripted import ScriptedServer
 
 
-def test_a_store_shuts_down_while_its_bucket_is_a_black_hole(tmp_path: Path, s3_server: S3Server, bucket: str) -> None:
-    settings = {"tiered_storage": {"migration_interval_seconds": 0.05, "warm_to_cold_idle_hours": 0}}
-    values = noise(50)
-    with TcpProxy("127.0.0.1", s3_server.port) as proxy:
-        backend = s3_server.backend(bucket, endpoint_url=proxy.url, attempts=1, read_timeout=1.0)
-        memory = open_store(tmp_path / "store", backend, SystemClock(), **settings)
-        proxy.black_hole()
-        memory.store_many(values)
-        memory.shutdown()
-    with open_store(tmp_path / "store", s3_server.backend(bucket)) as memory:
-        assert memory.retrieve_many(values) == values
+# -- altered bodies ------------------------------------------------------------------------------------------
+
+
+class LyingBackend(RecordingBackend):
+    """Alters or cuts the answers to so many reads."""
+
+    def __init__(self, inner: Backend, how: str) -> None:
+        super().__init__(inner)
+        self.times = 0
+        self._cut = how == "cut"
+
+    def get_range(self, name: str, start: int, length: int) -> bytes:
+        found = bytearray(super().get_range(name, start, length))
+        if self.times > 0:
+            self.times -= 1
+            if self._cut:
+                del found[len(found) // 2 :]
+            else:
+                found[len(found) // 2] ^= 1
+        return bytes(found)
+
+
+@pytest.mark.parametrize("how", ["cut", "altered"])
+def test_a_body_that_is_wrong_once_is_read_again_and_one_always_wrong_is_named(tmp_path: Path, how: str) -> None:
+    lying = LyingBackend(far(tmp_path), how)
+    with three_tiers(tmp_path, lying) as (memory, cold, _, _):
+        for key in cold:
+            lying.times = 1
+            leave_ram(memory)
+            assert memory[key] == cold[key]
+        lying.times = 1
+        leave_ram(memory)
+        assert memory.retrieve_many(cold) == cold
+        assert memory.get_statistics()["background"]["corruptions"] == 0
+        lying.times = 1000
+        leave_ram(memory)
+        key = next(iter(cold))
+        with pytest.raises(CorruptionError, match=rf"'{key}'.*packs/.*in the cold tier"):
+            memory.retrieve(key)
+        assert memory.get_statistics()["background"]["corruptions"] == 1
+        lying.times = 0
+        assert memory.retrieve_many(cold) == cold
+
+
+# -- what servers say ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,136 @@
+"""The small stores that the tests of tiers are made of, and what is asked of them. Tests nothing itself."""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from stratakv import ManualClock, OptimizationConfig, OptimizationMiddleware, StorageTier
+from stratakv.backends.directory import DirectoryBackend
+from tests.crash import soundness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from stratakv.backends.base import Backend
+    from stratakv.clock import Clock
+
+HOT, WARM, COLD = StorageTier.HOT, StorageTier.WARM, StorageTier.COLD
+HOUR, DAY = 3600.0, 86_400.0
+
+
+def far(path: Path) -> DirectoryBackend:
+    """Return a tier that counts as remote."""
+    return DirectoryBackend(path / "far", remote=True)
+
+
+def config_of(path: Path, *, cold: dict[str, Any] | None = None, **sections: Any) -> OptimizationConfig:
+    given: dict[str, Any] = {
+        "storage": {"path": str(path), "pack_size_mb": 0.0625, **sections.pop("storage", {})},
+        "compression": {"cold_block_kb": 16, "warm_block_kb": 4, **sections.pop("compression", {})},
+        "tiered_storage": {
+            "hot_capacity_mb": 4,
+            "cold": {"path": str(path.parent / "far"), **(cold or {})},
+            **sections.pop("tiered_storage", {}),
+        },
+    }
+    return OptimizationConfig(enabled=True, **given, **sections)
+
+
+def open_store(
+    path: Path, backend: Backend | None, clock: Clock | None = None, **settings: Any
+) -> OptimizationMiddleware:
+    """Open a store whose cold tier is `backend`, with packs of 64 KB; without threads unless a clock is given."""
+    config = config_of(path, **settings)
+    backends = None if backend is None else {COLD: backend}
+    return OptimizationMiddleware(config=config, clock=clock or ManualClock(), backends=backends)
+
+
+def noise(count: int, prefix: str = "key", size: int = 1000, seed: int = 1) -> dict[str, bytes]:
+    """Return values that no codec makes shorter."""
+    chance = random.Random(f"{prefix} {seed}")
+    return {f"{prefix}:{number:04d}": chance.randbytes(size) for number in range(count)}
+
+
+def tier_of(memory: OptimizationMiddleware, key: str) -> StorageTier | None:
+    """Return in which tier below RAM a key lies, None while it is dirty, without counting as a use."""
+    store = memory.tiered_storage._store
+    state = store.state(key)
+    return None if state is None or state.place is None else {2: WARM, 3: COLD}[state.tier]
+
+
+def in_tier(memory: OptimizationMiddleware, tier: StorageTier, keys: Iterable[str]) -> set[str]:
+    return {key for key in keys if tier_of(memory, key) is tier}
+
+
+def leave_ram(memory: OptimizationMiddleware) -> None:
+    """Have the next reads come from below RAM."""
+    parts = memory.tiered_storage._store.parts
+    for key in list(parts.hot.entries):
+        parts.hot.remove(key)
+    parts.shelf.rest()
+
+
+def check_sums(memory: OptimizationMiddleware) -> None:
+    """Assert that the catalog's counts are right and that every pack it names is there, and no other."""
+    store = memory.tiered_storage._store
+    soundness.check_sums(store)
+    for tier, backend in store.parts.backends.items():
+        packs: dict[str, int] = dict(store.parts.catalog.rows("SELECT name, bytes FROM packs WHERE tier = ?", (tier,)))
+        doomed = {row[0] for row in store.parts.catalog.rows("SELECT name FROM doomed WHERE tier = ?", (tier,))}
+        found = {info.name: info.size for info in backend.list("packs/") if info.name not in doomed}
+        assert found == packs
+
+
+def until(done: Any, seconds: float = 60) -> None:
+    """Wait for the background; the bound only keeps a broken store from holding up the tests."""
+    for _ in range(int(seconds / 0.01)):
+        if done():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not come about")
+
+
+def told(memory: OptimizationMiddleware) -> dict[str, Any]:
+    section: dict[str, Any] = memory.get_statistics()["tiered_storage"]["cold"]
+    return section
+
+
+@contextmanager
+def three_tiers(
+    path: Path, backend: Backend, clock: Any = None, **settings: Any
+) -> Iterator[tuple[OptimizationMiddleware, dict[str, bytes], dict[str, bytes], dict[str, bytes]]]:
+    """Open a store with values in hot, in warm and in cold."""
+    with open_store(path / "store", backend, clock, **settings) as memory:
+        cold, warm, hot = noise(60, "cold"), noise(20, "warm"), noise(20, "hot")
+        memory.store_many(cold)
+        memory.maintain(settle=True)
+        memory.store_many(warm)
+        memory.maintain()
+        leave_ram(memory)
+        memory.store_many(hot)
+        assert in_tier(memory, COLD, cold) == set(cold)
+        assert in_tier(memory, WARM, warm) == set(warm)
+        yield memory, cold, warm, hot
+
+
+def epoch_of(memory: OptimizationMiddleware) -> int | None:
+    epoch: int | None = memory.get_statistics()["tiered_storage"]["cold"]["owner"]["epoch"]
+    return epoch
+
+
+def lost(memory: OptimizationMiddleware) -> str | None:
+    reason: str | None = memory.get_statistics()["tiered_storage"]["cold"]["owner"]["lost"]
+    return reason
+
+
+def fill(memory: OptimizationMiddleware, prefix: str, count: int = 60) -> dict[str, bytes]:
+    """Store values and have them travel to cold."""
+    values = noise(count, prefix)
+    memory.store_many(values)
+    memory.maintain(settle=True)
+    assert in_tier(memory, COLD, values) == set(values)
+    return values
