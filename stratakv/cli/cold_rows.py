@@ -45,11 +45,16 @@ def _rows(cold: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if any(requests.values()):
         told = ", ".join(f"{requests.get(name, 0):,} {name}" for name in ("put", "get", "list", "delete"))
         yield "requests", f"{told}; {requests['sent_bytes']:,} bytes sent, {requests['received_bytes']:,} received"
-    bill = cold["monthly_bill"]
-    yield (
-        "a month costs about",
-        (
-            f"{bill['total']:.4f}: storage {bill['storage']:.4f}, requests {bill['requests']:.4f}, transfer "
-            f"{bill['transfer']:.4f} (adaptive.prices; requests as in the last {bill['observed_seconds']:,.0f} s)"
-        ),
+    yield "a month costs about", _month(cold["monthly_bill"])
+
+
+def _month(bill: dict[str, Any]) -> str:
+    if bill["total"] is None:
+        return (
+            f"{bill['storage']:.3g} for storage at adaptive.prices; for requests, ask beside a process that has had the "
+            "store open for ten minutes"
+        )
+    return (
+        f"{bill['total']:.3g} at adaptive.prices: storage {bill['storage']:.3g}, requests {bill['requests']:.3g}, "
+        f"transfer {bill['transfer']:.3g}, as in the last {bill['observed_seconds'] / 60:,.0f} min"
     )

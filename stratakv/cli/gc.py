@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         print_line(line)
     dead = removed["dead_bytes_in_packs"]
     if dead:
-        print_line(f"about {human_bytes(dead)} are dead among the living: `stratakv compact` gives them back")
+        print_line(f"about {human_bytes(dead)} are dead among the living: `stratakv compact --all` gives them back")
     return 0
 
 

@@ -135,7 +135,7 @@ class ColdConfig(Section):
         "With 's3': when requests carry boto3's newer checksums; compatible servers may refuse 'when_supported'",
     )
     connect_timeout_seconds: float = setting(3.0, "With 's3': seconds to wait for a connection", limits=POSITIVE)
-    read_timeout_seconds: float = setting(10.0, "With 's3': seconds to wait for an answer", limits=POSITIVE)
+    read_timeout_seconds: float = setting(5.0, "With 's3': seconds to wait for an answer", limits=POSITIVE)
     attempts: int = setting(3, "With 's3': how often a request is tried", limits=Limits(low=1, high=20))
     concurrency: int = setting(8, "With 's3': most requests at the same time", limits=Limits(low=1, high=256))
     upload_mb_per_second: float | None = setting(

@@ -34,6 +34,8 @@ PART_BYTES = 8 << 20
 LONGEST_CHAIN = 256
 LEAST_GROWTH_BYTES = 1 << 20
 STRUCK_AT_ONCE = 2000
+MOST_AT_SHUTDOWN = 100_000
+"""Changes that are written in about a second; shutdown does not wait for more."""
 
 
 class Backup:
@@ -78,6 +80,24 @@ class Backup:
             state = self._complete(state, pause)
         self._remove_past(state)
         self._tidied = True
+
+    def save_changes(self, pause: Callable[[], None]) -> bool:
+        """At shutdown: write what has changed, if that is not much; a base waits for the next opening.
+
+        Returns:
+            Whether the backup is up to date now. Errors as `run`.
+        """
+        state = self._state()
+        if state is None or self._parts.catalog.meta("backup_progress") is not None:
+            return False
+        if self._lacks_changes(state):
+            ((waiting,),) = self._parts.catalog.rows("SELECT count(*) FROM changed")
+            if waiting > MOST_AT_SHUTDOWN:
+                return False
+            if self._parts.claim is not None:
+                self._parts.claim.check()
+            self._complete(state, pause)
+        return True
 
     def _state(self) -> dict[str, Any] | None:
         found = self._parts.catalog.meta("backup")

@@ -7,6 +7,7 @@ by a cold tier that does not answer; what was committed stays, the rest is done 
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING
 
 from stratakv.backends.base import ObjectNotFoundError
@@ -14,8 +15,8 @@ from stratakv.engine.backup import Backup
 from stratakv.engine.guarded import GuardedBackend
 from stratakv.engine.movement import Movement
 from stratakv.engine.records import IN_COLD
-from stratakv.engine.worker import do_all
-from stratakv.errors import CapacityError, TierUnavailableError
+from stratakv.engine.worker import StoppedError, do_all
+from stratakv.errors import CapacityError, StrataError, TierUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,6 +184,36 @@ class Carrier:
         if self.backup is not None and not self._is_fenced() and (settle or self.backup.is_due()):
             self._hold_claim()
             self.backup.run(pause)
+
+    def save_last(self, seconds: float) -> None:
+        """At shutdown: bring the backup up to date if that takes no longer than so; say so where it does not."""
+        if self.backup is None or self._is_fenced() or not self.backup.is_due():
+            return
+        stop, saved = threading.Event(), False
+
+        def pause() -> None:
+            if stop.is_set():
+                raise StoppedError
+
+        def work() -> None:
+            nonlocal saved
+            try:
+                saved = self.backup is not None and self.backup.save_changes(pause)
+            except (StrataError, StoppedError) as failure:
+                log.info("the last backup failed: %s", failure)
+
+        reachable = not isinstance(self._cold, GuardedBackend) or self._cold.breaker.state == "closed"
+        if reachable and self._parts.clock.manual:
+            work()
+        elif reachable:
+            thread = threading.Thread(target=work, name="stratakv-last-backup", daemon=True)
+            thread.start()
+            thread.join(seconds)
+            stop.set()
+        if not saved:
+            log.warning(
+                "changes since the last backup are not in %s yet: the next opening saves them", self._cold.place
+            )
 
     def dispose(self, pause: Callable[[], None], *, settle: bool) -> None:
         """Remove dead cold packs."""

@@ -174,7 +174,8 @@ class Claim:
         if newest > self.held.epoch or present != self.held:
             self.lost = (
                 f"{self._backend.place} was taken by another owner (epoch {newest}, this one has {self.held.epoch}): "
-                "nothing more is written or deleted there; close this store, or reopen it to take the tier back"
+                "this store only reads from now on, since what it writes would reach neither the tier nor a backup; "
+                "close it, or reopen it to take the tier back"
             )
             log.error(self.lost)
             raise StoreLockedError(self.lost)

@@ -42,7 +42,7 @@ from stratakv.engine.reserve import Reserve
 from stratakv.engine.serialization import Serializer
 from stratakv.engine.shelf import Shelf
 from stratakv.engine.telemetry import Counters
-from stratakv.engine.tier_opening import claim_cold, open_tiers
+from stratakv.engine.tier_opening import claim_cold, open_tiers, refuse_other_place
 from stratakv.errors import CapacityError, ConfigurationError, CorruptionError
 from stratakv.policies.eviction import policy_by_name
 from stratakv.types import StorageTier
@@ -131,6 +131,8 @@ def _assemble(
         store_id, epoch = _identity(catalog, clock, read_only=read_only)
         tiers = open_tiers(config, catalog, given=backends, clock=clock, files=files, read_only=read_only)
         opened = list(tiers.values())
+        if read_only:
+            refuse_other_place(catalog, tiers[IN_COLD])
         claim = None if read_only else claim_cold(config, catalog, tiers[IN_COLD], store_id, clock)
         if claim is not None and claim.held is not None:
             epoch = claim.held.epoch

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SECONDS_PER_MONTH = 30 * 86_400
 GB = 1e9
+LEAST_SECONDS = 600.0
+"""A shorter time says nothing of a month."""
 
 
 def remote_bytes(parts: Parts) -> int:
@@ -74,18 +76,22 @@ def _backup(parts: Parts) -> dict[str, Any]:
     }
 
 
-def _bill(parts: Parts, requests: dict[str, int], stored_bytes: int, seconds: float) -> dict[str, float]:
-    """Estimate a month at the configured prices: what is stored now, and requests at the rate since the opening."""
+def _bill(parts: Parts, requests: dict[str, int], stored_bytes: int, seconds: float) -> dict[str, float | None]:
+    """Estimate a month at the configured prices: what is stored now, and requests at the rate since the opening.
+
+    Right after an opening, whose own requests say nothing of a month, only the storage is told.
+    """
     prices = parts.config.adaptive.prices
-    months = max(seconds, 1.0) / SECONDS_PER_MONTH
+    known = seconds >= LEAST_SECONDS
+    months = max(seconds, LEAST_SECONDS) / SECONDS_PER_MONTH
     writing = requests.get("put", 0) + requests.get("list", 0)  # deletes are free
     storage = stored_bytes / GB * prices.object_gb_month
     requested = (writing * prices.put_per_1000 + requests.get("get", 0) * prices.get_per_1000) / 1000
     transferred = requests.get("received_bytes", 0) / GB * prices.transfer_gb
     return {
         "storage": storage,
-        "requests": requested / months,
-        "transfer": transferred / months,
-        "total": storage + (requested + transferred) / months,
+        "requests": requested / months if known else None,
+        "transfer": transferred / months if known else None,
+        "total": storage + (requested + transferred) / months if known else None,
         "observed_seconds": seconds,
     }

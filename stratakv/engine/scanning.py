@@ -35,6 +35,7 @@ _PACK_NAME = re.compile(r"packs/[0-9a-f]{16}/[0-9a-f]{8}-[0-9a-f]{16}\.pack")
 UNKNOWN = (
     "a key that was deleted after its value was packed is back",
     "a key whose newest value had not reached the cold tier has an older one, or is not there at all",
+    "a key that came to share a value after that was packed is not there",
     "pins, tags of wrapped engines and the age of prunable values are not in packs: nothing is pinned or pruned",
 )
 

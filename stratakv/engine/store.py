@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from stratakv.clock import Clock, SystemClock
 from stratakv.engine import lifetimes
 from stratakv.engine.listing import Listing
-from stratakv.engine.medium import is_ram_disk
+from stratakv.engine.medium import warn_of
 from stratakv.engine.mover import Mover
 from stratakv.engine.opening import open_parts
 from stratakv.engine.reading import Reader, State, Value
@@ -25,7 +25,7 @@ from stratakv.engine.records import check_key
 from stratakv.engine.snapshot import write_snapshot
 from stratakv.engine.statistics import Statistics
 from stratakv.engine.writing import Condition, Writer, Written
-from stratakv.errors import ClosedError, ConfigurationError, CorruptionError, StrataError
+from stratakv.errors import ClosedError, ConfigurationError, CorruptionError, StoreLockedError, StrataError
 from stratakv.files import Files
 from stratakv.types import CompressionStrategy, StorageTier
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger("stratakv")
+
+LAST_BACKUP_SECONDS = 2.0  # shutdown waits so long for a backup of what changed, and never for a whole one
 
 
 class Store:
@@ -88,18 +90,7 @@ class Store:
             self.statistics.background = self.mover
             self.mover.start()
         lifetimes.begin(self)
-        self._announce()
-
-    def _announce(self) -> None:
-        path = self.parts.path
-        if self.parts.temporary:
-            log.warning("no storage.path is set: the store lies in %s and is removed at shutdown", path)
-        with contextlib.suppress(OSError, IndexError):
-            if is_ram_disk(path):
-                log.warning(
-                    "%s is a RAM disk: what is stored there takes RAM and is lost when the machine stops",
-                    path,
-                )
+        warn_of(parts.path, temporary=parts.temporary)
 
     # -- open or not -----------------------------------------------------------------------------------------
 
@@ -118,6 +109,10 @@ class Store:
             raise ClosedError(self._closed)
         if self._writer is None or self.mover is None:
             raise ClosedError("the store was opened with read_only=True: open it without to write")
+        claim = self.parts.claim
+        if claim is not None and claim.lost is not None:
+            # What is written here now would be known to this machine alone, and never reach the tier or a backup.
+            raise StoreLockedError(claim.lost)
         self.mover.raise_failure(full_disk=not freeing)
         return self._writer
 
@@ -256,9 +251,10 @@ class Store:
 
     def flush(self) -> None:
         """Return when every acknowledged write is on the medium."""
-        self._writable()
-        if self.parts.journal is not None:
-            self.parts.journal.sync()
+        self.check_open()
+        if self.parts.journal is None:
+            raise ClosedError("the store was opened with read_only=True: open it without to write")
+        self.parts.journal.sync()
 
     def maintain(self, *, settle: bool = False) -> None:
         """Run what is due in the background; with `settle` idle and grace times count as elapsed."""
@@ -307,6 +303,7 @@ class Store:
             return
         if not self.parts.temporary:
             self.mover.checkpoint()
+            self.mover.carrier.save_last(LAST_BACKUP_SECONDS)
             self.mover.learning.save_filter()
             self.parts.catalog.compact(rewrite=False)
             self._publish()

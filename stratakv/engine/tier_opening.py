@@ -136,7 +136,9 @@ def claim_cold(
         claim.take(int(clock.now()), take_over=config.tiered_storage.cold.take_over)
     except TierUnavailableError as failure:
         if catalog.meta("claimed") != cold.place:
-            raise
+            raise TierUnavailableError(
+                f"{failure}; without its cold tier a store opens only once it has used it: see to the tier first"
+            ) from failure
         log.warning("the store is open without its cold tier, which is asked again later: %s", failure)
     return claim
 

@@ -138,6 +138,7 @@ class Reader:
         if not self._trust_pickle:
             raise SerializationError(
                 "the value holds a pickled object, and unpickling runs code that the bytes choose; "
-                "if you trust where they come from, read with trust_pickle=True (--trust-pickle)"
+                "if you trust where they come from, restore the store with --trust-pickle (in code: "
+                "loads(..., trust_pickle=True))"
             )
         return thaw(body)
