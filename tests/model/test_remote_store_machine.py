@@ -127,6 +127,22 @@ class RemoteStoreMachine(StoreMachine):
         self.model.prune()
         return done
 
+    def refused_pin(self, key: str, wanted: StorageTier | None) -> None:
+        if not self.is_full:
+            super().refused_pin(key, wanted)
+
+    def refused_batch(self) -> None:
+        if not self.is_full:
+            super().refused_batch()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether warm is over its capacity, and cold took nothing when it was last asked."""
+        if self.store.parts.no_room is None:
+            return False
+        assert "warm_capacity_mb" in self.variants[self.variant].get("tiered_storage", {})
+        return True
+
     # -- the calls that need the tier ------------------------------------------------------------------------
 
     @rule(key=KEYS)

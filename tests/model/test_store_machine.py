@@ -99,12 +99,15 @@ class StoreMachine(RuleBasedStateMachine):
         assert "hot_capacity_mb" in self.variants[self.variant].get("tiered_storage", {})
         assert (wanted or (entry.pin if entry is not None else None)) is StorageTier.HOT
 
+    def refused_batch(self) -> None:
+        assert any(entry.pin is StorageTier.HOT for entry in self.model.live().values())
+
     @rule(items=st.dictionaries(KEYS, contents, max_size=4), ttl=TTLS, namespace=NAMESPACES)
     def store_many(self, items: dict[str, Any], ttl: int | None, namespace: str | None) -> None:
         try:
             assert self.memory.store_many(items, ttl=ttl, namespace=namespace)
         except CapacityError:
-            assert any(entry.pin is StorageTier.HOT for entry in self.model.live().values())
+            self.refused_batch()
         else:
             for key, value in items.items():
                 self.model.put(key, value, ttl=ttl, namespace=namespace)
@@ -121,9 +124,13 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(key=KEYS, value=contents, ttl=TTLS, namespace=NAMESPACES)
     def add(self, key: str, value: Any, ttl: int | None, namespace: str | None) -> None:
         absent = key not in self.model.live()
-        assert self.memory.add(key, value, ttl, namespace=namespace) is absent
-        if absent:
-            self.model.put(key, value, ttl=ttl, namespace=namespace)
+        try:
+            assert self.memory.add(key, value, ttl, namespace=namespace) is absent
+        except CapacityError:
+            self.refused_pin(key, None)
+        else:
+            if absent:
+                self.model.put(key, value, ttl=ttl, namespace=namespace)
 
     @rule(key=KEYS, value=contents, guess=contents, right=st.booleans())
     def replace(self, key: str, value: Any, guess: Any, right: bool) -> None:
