@@ -51,8 +51,8 @@ def _rows(cold: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _month(bill: dict[str, Any]) -> str:
     if bill["total"] is None:
         return (
-            f"{bill['storage']:.3g} for storage at adaptive.prices; for requests, ask beside a process that has had the "
-            "store open for ten minutes"
+            f"{bill['storage']:.3g} for storage at adaptive.prices; for requests, ask beside a process that has had "
+            "the store open for ten minutes"
         )
     return (
         f"{bill['total']:.3g} at adaptive.prices: storage {bill['storage']:.3g}, requests {bill['requests']:.3g}, "

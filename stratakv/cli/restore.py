@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
 
     from stratakv.config import OptimizationConfig
+    from stratakv.engine.manifest import Manifest
     from stratakv.engine.restoration import Restored
 
 _KEYS_SHOWN = 10
@@ -39,7 +40,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         required=True,
         help="s3://BUCKET/PREFIX, or the directory of a cold tier",
     )
-    parser.add_argument("--dir", metavar="D", required=True, help="the directory to build; missing or empty")
+    parser.add_argument(
+        "--dir",
+        metavar="D",
+        help="the directory to build, missing or empty (default: storage.path of --config)",
+    )
+    parser.add_argument(
+        "--store-id", metavar="ID", default="", help="which store, where several have left data in one place"
+    )
     parser.add_argument("--config", metavar="FILE", help="YAML configuration; its cold tier's other settings are used")
     parser.add_argument("--endpoint-url", metavar="URL", help="address of an S3-compatible server")
     parser.add_argument("--region", metavar="R", help="region of the bucket")
@@ -72,12 +80,16 @@ def run(args: argparse.Namespace) -> int:
     from stratakv.backends.s3 import S3Backend
     from stratakv.cli.progress import Steps
     from stratakv.clock import SystemClock
+    from stratakv.engine.claim import present_owner
     from stratakv.engine.restoration import restore
     from stratakv.engine.scanning import scan
     from stratakv.engine.tier_opening import open_cold
     from stratakv.files import Files
 
     config = _configuration(args)
+    args.dir = args.dir or config.storage.path
+    if args.dir is None:
+        raise ConfigurationError("restore into which directory? name it: --dir D, or storage.path in --config")
     path = Path(args.dir).expanduser().absolute()
     cold = open_cold(config, path, Files(), read_only=True)
     build = scan if args.scan else restore
@@ -85,13 +97,21 @@ def run(args: argparse.Namespace) -> int:
         if isinstance(cold, S3Backend):
             cold.check()
         with Steps("", scale=True, as_json=args.json) as steps:
-            result = build(cold, path, now=int(SystemClock().now()), trust_pickle=args.trust_pickle, show=steps.show)
+            result = build(
+                cold,
+                path,
+                now=int(SystemClock().now()),
+                trust_pickle=args.trust_pickle,
+                show=steps.show,
+                store_id=args.store_id.lower(),
+            )
+        owner = present_owner(cold)
     finally:
         cold.close()
     if args.json:
         print_json(_as_json(args, result))
     else:
-        _print(args, result)
+        _print(args, result, owner)
     return 1 if result.missing or result.damaged else 0
 
 
@@ -138,7 +158,7 @@ def _as_json(args: argparse.Namespace, result: Restored) -> dict[str, object]:
     }
 
 
-def _print(args: argparse.Namespace, result: Restored) -> None:
+def _print(args: argparse.Namespace, result: Restored, owner: Manifest | None) -> None:
     from stratakv.engine.moments import moment
 
     print_line(
@@ -151,9 +171,16 @@ def _print(args: argparse.Namespace, result: Restored) -> None:
         shown = ", ".join(map(repr, result.missing[:_KEYS_SHOWN]))
         more = len(result.missing) - _KEYS_SHOWN
         print_line(
-            f"not in the cold tier yet: the values of {counted(len(result.missing), 'key')}: {shown}"
+            f"not found in the cold tier: the values of {counted(len(result.missing), 'key')}: {shown}"
             + (f" and {more:,} more (--json lists all)" if more > 0 else "")
         )
     for sentence in (*result.damaged, *result.unknown):
         print_line(sentence)
+    if result.damaged and not args.scan:
+        print_line("`stratakv restore --scan` into another directory may recover more: it reads every pack")
     print_line("open it with the same cold tier in the configuration; that makes it the tier's owner")
+    if owner is not None:
+        print_line(
+            f"the present owner opened it at {moment(owner.opened)}: if that process still runs, it only reads from "
+            "then on"
+        )

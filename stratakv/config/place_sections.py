@@ -41,6 +41,11 @@ def _check_endpoint(value: str) -> str | None:
     return None if parts.scheme in {"http", "https"} and host else wanted
 
 
+def _check_bucket(value: str) -> str | None:
+    wanted = "a bucket's name alone, of letters, digits and '.-_', without s3:// or a path"
+    return None if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", value, re.ASCII) else wanted
+
+
 def _check_prefix(value: str) -> str | None:
     wanted = "parts of letters, digits and '._-' joined by '/'"
     return None if not value or re.fullmatch(r"[\w.-]+(/[\w.-]+)*/?", value, re.ASCII) else wanted
@@ -118,7 +123,7 @@ class ColdConfig(Section):
 
     backend: Literal["directory", "s3"] = setting("directory", "'directory': plain files; 's3': an S3 bucket")
     path: str | None = setting(None, "With 'directory': where; none = inside storage.path", check=_check_text)
-    bucket: str | None = setting(None, "With 's3': name of the bucket, which must exist", check=_check_text)
+    bucket: str | None = setting(None, "With 's3': name of the bucket, which must exist", check=_check_bucket)
     prefix: str = setting(
         "", "With 's3': what every object's name begins with, such as 'prod/cache'", check=_check_prefix
     )

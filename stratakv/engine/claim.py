@@ -238,6 +238,16 @@ def has_manifest(backend: Backend, store_id: bytes) -> bool:
     return False
 
 
+def present_owner(backend: Backend) -> Manifest | None:
+    """Return the manifest of a tier's present owner; None where there is none that can be read."""
+    names = [info.name for info in backend.list(PREFIX) if epoch_of_manifest(info.name) is not None]
+    try:
+        return Manifest.from_bytes(backend.get(max(names)), max(names)) if names else None
+    except (ObjectNotFoundError, CorruptionError) as failure:
+        log.info("%s tells no owner: %s", max(names), failure)
+        return None
+
+
 def is_create_atomic(backend: Backend) -> bool:
     """Tell whether of several that create one object at the same moment at most one is told that it did."""
     for _ in range(ROUNDS):

@@ -34,7 +34,7 @@ from stratakv.engine.journal_format import Location, segment_paths
 from stratakv.engine.kept_indexes import KeptIndexes
 from stratakv.engine.labels import Labels
 from stratakv.engine.learning import empty_filter
-from stratakv.engine.ownership import DirectoryLock
+from stratakv.engine.ownership import LOCK_FILE, DirectoryLock
 from stratakv.engine.parts import Parts
 from stratakv.engine.records import IN_COLD, IN_WARM, decode_key
 from stratakv.engine.replay import JournalReader, Replayed
@@ -78,6 +78,7 @@ def open_parts(
         raise ConfigurationError(f"there is no store in {path} to be read: check the path")
     lock = DirectoryLock(path)
     lock.acquire()
+    fresh = {left.name for left in path.iterdir()} <= {LOCK_FILE}
     try:
 
         def assemble() -> Parts:
@@ -94,10 +95,19 @@ def open_parts(
                 raise
             return assemble()
     except BaseException:
+        if fresh:
+            _empty(path)  # a store that never opened is none
         lock.release()
         if temporary:
             shutil.rmtree(path)
         raise
+
+
+def _empty(path: Path) -> None:
+    """Remove what an opening made, all but the lock, which others may be waiting for."""
+    for left in path.iterdir():
+        if left.name != LOCK_FILE:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _reserve(config: OptimizationConfig, path: Path) -> Reserve:

@@ -34,7 +34,7 @@ class Finding:
     """One thing that is wrong.
 
     Attributes:
-        what: Its kind: "pack", "block", "blob", "key", "references", "dictionary", "journal" or "catalog".
+        what: Its kind: "pack", "block", "blob", "key", "references", "dictionary", "journal", "catalog" or "backup".
         message: What is wrong, in a sentence.
         tier: The tier's name, where it lies in one.
         pack: The pack's name, where it lies in one.

@@ -60,7 +60,13 @@ class Restored:
 
 
 def restore(
-    cold: Backend, path: Path, *, now: int, trust_pickle: bool, show: Callable[[str, int, int], None]
+    cold: Backend,
+    path: Path,
+    *,
+    now: int,
+    trust_pickle: bool,
+    show: Callable[[str, int, int], None],
+    store_id: str = "",
 ) -> Restored:
     """Build the store of a cold tier's newest whole backup in a new directory.
 
@@ -70,15 +76,16 @@ def restore(
         now: Wall time in seconds.
         trust_pickle: Whether pickled values may be read from it later, if the configuration allows pickle.
         show: Called with (step, done, total).
+        store_id: What the id of the store begins with, in hexadecimal; empty for the store that owned the tier last.
 
     Raises:
-        ConfigurationError: The directory is not empty, or the tier has no backup.
+        ConfigurationError: The directory is not empty, or the tier has no backup of such a store.
         CorruptionError: No backup in it is whole.
         TierUnavailableError: The tier cannot be reached.
     """
     result = Restored()
     with new_store(path) as catalog_path:
-        chain = _newest_whole(cold, result)
+        chain = _newest_whole(cold, result, store_id)
         catalog = Catalog(catalog_path)
         try:
             loading = CatalogLoading(catalog, now)
@@ -99,7 +106,14 @@ def restore(
             result.keys, result.contents, result.packs = loading.counts()
         finally:
             catalog.close()
+    result.unknown += _of_others(cold, result.store_id)
     return result
+
+
+def _of_others(cold: Backend, store_id: str) -> list[str]:
+    """Say which other stores have left packs in the tier."""
+    others = sorted({info.name.split("/")[1] for info in cold.list("packs/")} - {store_id[:16]})
+    return [f"the tier also holds packs of store {other}: --store-id {other} restores that one" for other in others]
 
 
 @contextmanager
@@ -130,19 +144,18 @@ def new_store(path: Path) -> Iterator[Path]:
         raise
 
 
-def _newest_whole(cold: Backend, result: Restored) -> list[tuple[str, bytes]]:
-    """Return the parts of the newest backup that can be read, in the order in which they are applied."""
+def _newest_whole(cold: Backend, result: Restored, store_id: str) -> list[tuple[str, bytes]]:
+    """Return the parts of a store's newest backup that can be read, in the order in which they are applied."""
     found = [(place, info.name) for info in cold.list(PREFIX) if (place := epoch_and_number(info.name)) is not None]
     if not found:
-        raise ConfigurationError(
-            f"{cold.place} has no backup of a catalog: check bucket and prefix; `stratakv restore --scan` recovers "
-            "what the packs themselves tell"
-        )
+        packs = any(True for _ in cold.list("packs/"))
+        advice = "it holds packs: `stratakv restore --scan` recovers what they tell" if packs else "check the place"
+        raise ConfigurationError(f"{cold.place} has no backup of a catalog: {advice}")
     for _, name in sorted(found, reverse=True):
         try:
             content = _part(cold, name)
             head = read_head(content, name)
-            if not head.complete:
+            if not head.complete or not head.store_id.hex().startswith(store_id):
                 continue
             before = [row[0] for table, rows in read_rows(content, name) if table == "chain" for row in rows]
             chain = [(earlier, _part(cold, earlier, head.store_id)) for earlier in before]
@@ -152,6 +165,8 @@ def _newest_whole(cold: Backend, result: Restored) -> list[tuple[str, bytes]]:
             return [*chain, (name, content)]
         except CorruptionError as failure:
             result.damaged.append(f"backup {name} is passed over: {failure}")
+    if store_id and not result.damaged:
+        raise ConfigurationError(f"{cold.place} has no backup of a store whose id begins with {store_id}")
     raise CorruptionError(
         f"no backup in {cold.place} is whole: {'; '.join(result.damaged) or 'a first one was never completed'}; "
         "`stratakv restore --scan` recovers what the packs themselves tell"

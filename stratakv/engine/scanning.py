@@ -40,7 +40,15 @@ UNKNOWN = (
 )
 
 
-def scan(cold: Backend, path: Path, *, now: int, trust_pickle: bool, show: Callable[[str, int, int], None]) -> Restored:
+def scan(
+    cold: Backend,
+    path: Path,
+    *,
+    now: int,
+    trust_pickle: bool,
+    show: Callable[[str, int, int], None],
+    store_id: str = "",
+) -> Restored:
     """Build a store in a new directory from what its packs tell.
 
     Args:
@@ -49,6 +57,7 @@ def scan(cold: Backend, path: Path, *, now: int, trust_pickle: bool, show: Calla
         now: Wall time in seconds.
         trust_pickle: Whether pickled values may be read from it later, if the configuration allows pickle.
         show: Called with (step, done, total).
+        store_id: What the id of the store begins with, in hexadecimal; needed where packs of several lie in the tier.
 
     Raises:
         ConfigurationError: The directory is not empty, or the tier holds no packs, or those of several stores.
@@ -56,10 +65,15 @@ def scan(cold: Backend, path: Path, *, now: int, trust_pickle: bool, show: Calla
     """
     result = Restored()
     names = sorted(info.name for info in cold.list("packs/") if _PACK_NAME.fullmatch(info.name))
+    names = [name for name in names if name.split("/")[1].startswith(store_id[:16])]
     stores = {name.split("/")[1] for name in names}
-    if len(stores) != 1:
-        found = "no packs" if not stores else f"packs of {len(stores)} stores ({', '.join(sorted(stores))})"
-        raise ConfigurationError(f"{cold.place} holds {found}: name the bucket and prefix of one store")
+    if not stores:
+        raise ConfigurationError(
+            f"{cold.place} holds no packs{' of such a store' if store_id else ''}: check the place"
+        )
+    if len(stores) > 1:
+        listed = ", ".join(sorted(stores))
+        raise ConfigurationError(f"{cold.place} holds packs of {len(stores)} stores: choose with --store-id: {listed}")
     with new_store(path) as catalog_path:
         catalog = Catalog(catalog_path)
         try:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from stratakv.backends.memory import MemoryBackend
 from stratakv.backends.s3 import S3Backend
 from stratakv.backends.views import DirectoryView, DiskView
+from stratakv.engine.backup_verification import check_backup
 from stratakv.engine.bloom import BloomFilter
 from stratakv.engine.catalog import Catalog
 from stratakv.engine.codecs.base import Encoded
@@ -222,6 +223,8 @@ class _Run:
                 self._result.checked["blobs"] += verifier.verify(pack)
                 self._result.checked["packs"] += 1
                 done += pack.length
+            for finding in check_backup(self._catalog, backends[IN_COLD]) if backends[IN_COLD].remote else ():
+                self._tell(finding)
             self._find_orphans(backends)
         finally:
             for backend in backends.values():
