@@ -43,7 +43,7 @@ def _check_endpoint(value: str) -> str | None:
 
 def _check_bucket(value: str) -> str | None:
     wanted = "a bucket's name alone, of letters, digits and '.-_', without s3:// or a path"
-    return None if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", value, re.ASCII) else wanted
+    return None if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", value, re.ASCII) else wanted
 
 
 def _check_prefix(value: str) -> str | None:
