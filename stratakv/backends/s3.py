@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from stratakv.backends.s3_client import S3Client
     from stratakv.config.place_sections import ColdConfig
 
-DEFAULT_MULTIPART_BYTES = 16 * 1024 * 1024
-"""More than a pack of the usual size with its index and names: in parts it would take four requests for one."""
+DEFAULT_MULTIPART_BYTES = 8 * 1024 * 1024
+"""Packs are closed so that one of the usual size is no longer: in parts it would take four requests for one."""
 
 _LARGEST = 1 << 47
 """No object is as large; some servers refuse larger numbers in a range."""

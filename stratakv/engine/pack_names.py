@@ -35,7 +35,7 @@ HEAD = struct.Struct("<IIII")
 LEVEL = 9
 _LABEL_BYTES = 5
 _BLOB_BYTES = 4
-_NAME_BYTES = 2 + 4 + 8 + 8
+NAME_BYTES = 2 + 4 + 8 + 8
 
 _frames = ZstdFrames()
 
@@ -99,7 +99,7 @@ def decode_names(payload: bytes, size: int) -> PackNames:
     if len(plain) < HEAD.size:
         raise CorruptionError("the names are shorter than their head")
     blobs, names, labels, label_bytes = HEAD.unpack_from(plain)
-    texts = HEAD.size + labels * _LABEL_BYTES + blobs * _BLOB_BYTES + names * _NAME_BYTES
+    texts = HEAD.size + labels * _LABEL_BYTES + blobs * _BLOB_BYTES + names * NAME_BYTES
     if texts + label_bytes > len(plain):
         raise CorruptionError("the names are shorter than they say")
     columns = _Columns(plain)

@@ -196,7 +196,7 @@ class PackWriter:
         self._append(encoded, namespace, [(digest, len(plaintext), names) for digest, plaintext, names in blobs])
 
     def _append(self, encoded: Encoded, namespace: int, blobs: list[tuple[bytes, int, Sequence[Name]]]) -> None:
-        if len(self._builder) and self._builder.length + len(encoded.payload) > self._pack_bytes:
+        if len(self._builder) and self._builder.size + len(encoded.payload) > self._pack_bytes:
             self._close_pack()
         block = self._builder.add(encoded, namespace, [size for _, size, _ in blobs], [names for _, _, names in blobs])
         offset = 0

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stratakv.backends import DirectoryBackend, ObjectInfo, ObjectNotFoundError
+from stratakv.backends.directory import ABANDONED_SECONDS
 from stratakv.errors import CapacityError, ConfigurationError, CorruptionError, TierUnavailableError
+from stratakv.testing.backend_material import in_threads
 from tests.backends.file_faults import NO_ROOM, FaultyFiles, ShortWrites
 
 if TYPE_CHECKING:
@@ -83,6 +85,33 @@ def test_leftovers_of_a_crash_are_removed_at_opening(tmp_path: Path) -> None:
     assert all_files(tmp_path) == []
     assert backend.bytes_on_disk() == 0
     backend.close()
+
+
+def test_what_others_are_writing_to_a_shared_directory_stays_at_opening(tmp_path: Path) -> None:
+    (tmp_path / ".partial").mkdir()
+    for name, age in (("young", 60), ("old", 2 * ABANDONED_SECONDS)):
+        path = tmp_path / ".partial" / name
+        path.write_bytes(b"half")
+        written = path.stat().st_mtime - age
+        os.utime(path, (written, written))
+    DirectoryBackend(tmp_path, remote=True).close()
+    assert all_files(tmp_path) == [".partial/young"]
+
+
+def test_writers_of_a_shared_directory_do_not_write_into_each_others_files(tmp_path: Path) -> None:
+    """Each numbers its partial files from 0, and other machines have the same process ids."""
+    backends = [DirectoryBackend(tmp_path, remote=True, fsync=False) for _ in range(4)]
+
+    def write(number: int) -> None:
+        for count in range(200):
+            backends[number].put(f"{number}/{count}", b"%d" % number * 2000)
+
+    in_threads(4, write)
+    for number in range(4):
+        for count in range(200):
+            assert backends[0].get(f"{number}/{count}") == b"%d" % number * 2000
+    for backend in backends:
+        backend.close()
 
 
 @pytest.mark.parametrize("number", NO_ROOM)

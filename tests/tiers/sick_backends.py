@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from stratakv import ManualClock, OptimizationConfig, OptimizationMiddleware, StorageTier
@@ -160,3 +161,45 @@ def check_sums(memory: OptimizationMiddleware) -> None:
         doomed = {row[0] for row in store.parts.catalog.rows("SELECT name FROM doomed WHERE tier = ?", (tier,))}
         found = {info.name: info.size for info in backend.list("packs/") if info.name not in doomed}
         assert found == packs
+
+
+def told(memory: OptimizationMiddleware) -> dict[str, Any]:
+    section: dict[str, Any] = memory.get_statistics()["tiered_storage"]["cold"]
+    return section
+
+
+@contextmanager
+def three_tiers(
+    path: Path, backend: Backend, clock: Any = None, **settings: Any
+) -> Iterator[tuple[OptimizationMiddleware, dict[str, bytes], dict[str, bytes], dict[str, bytes]]]:
+    """Open a store with values in hot, in warm and in cold."""
+    with open_store(path / "store", backend, clock, **settings) as memory:
+        cold, warm, hot = noise(60, "cold"), noise(20, "warm"), noise(20, "hot")
+        memory.store_many(cold)
+        memory.maintain(settle=True)
+        memory.store_many(warm)
+        memory.maintain()
+        leave_ram(memory)
+        memory.store_many(hot)
+        assert in_tier(memory, COLD, cold) == set(cold)
+        assert in_tier(memory, WARM, warm) == set(warm)
+        yield memory, cold, warm, hot
+
+
+def epoch_of(memory: OptimizationMiddleware) -> int | None:
+    epoch: int | None = memory.get_statistics()["tiered_storage"]["cold"]["owner"]["epoch"]
+    return epoch
+
+
+def lost(memory: OptimizationMiddleware) -> str | None:
+    reason: str | None = memory.get_statistics()["tiered_storage"]["cold"]["owner"]["lost"]
+    return reason
+
+
+def fill(memory: OptimizationMiddleware, prefix: str, count: int = 60) -> dict[str, bytes]:
+    """Store values and have them travel to cold."""
+    values = noise(count, prefix)
+    memory.store_many(values)
+    memory.maintain(settle=True)
+    assert in_tier(memory, COLD, values) == set(values)
+    return values

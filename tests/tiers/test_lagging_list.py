@@ -21,7 +21,7 @@ def test_whatever_the_list_shows_what_lives_stays(tmp_path: Path, seed: int) -> 
     values: dict[str, bytes] = {}
     lagging = LaggingList(far(tmp_path))
     memory = open_store(tmp_path / "store", lagging, clock)
-    for lap in range(9):
+    for lap in range(6):
         if chance.random() < 0.5:
             lagging.fall_behind()
         more = noise(chance.randrange(20, 90), f"lap {lap}", seed=seed)

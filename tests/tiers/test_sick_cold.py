@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import threading
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stratakv import ManualClock, OptimizationMiddleware, SystemClock
+from stratakv import ManualClock, SystemClock
 from stratakv.engine.breaker import FAILURES, LONGEST_REST_SECONDS
 from stratakv.errors import CorruptionError, StrataError, TierUnavailableError
-from stratakv.testing import FlakyBackend, RecordingBackend, SlowBackend, TcpProxy
-from tests.backends.s3_faults import scripted_backend
-from tests.servers.scripted import refusal
+from stratakv.testing import FlakyBackend, RecordingBackend, SlowBackend
 from tests.tiers.sick_backends import (
     COLD,
     HOT,
@@ -26,39 +24,15 @@ from tests.tiers.sick_backends import (
     leave_ram,
     noise,
     open_store,
+    three_tiers,
+    told,
 )
 from tests.tiers.test_overflow import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from stratakv.backends.base import Backend
-    from tests.servers.moto import S3Server
-    from tests.servers.scripted import ScriptedServer
-
-
-def told(memory: OptimizationMiddleware) -> dict[str, Any]:
-    section: dict[str, Any] = memory.get_statistics()["tiered_storage"]["cold"]
-    return section
-
-
-@contextmanager
-def three_tiers(
-    path: Path, backend: Backend, clock: Any = None, **settings: Any
-) -> Iterator[tuple[OptimizationMiddleware, dict[str, bytes], dict[str, bytes], dict[str, bytes]]]:
-    """Open a store with values in hot, in warm and in cold."""
-    with open_store(path / "store", backend, clock, **settings) as memory:
-        cold, warm, hot = noise(60, "cold"), noise(20, "warm"), noise(20, "hot")
-        memory.store_many(cold)
-        memory.maintain(settle=True)
-        memory.store_many(warm)
-        memory.maintain()
-        leave_ram(memory)
-        memory.store_many(hot)
-        assert in_tier(memory, COLD, cold) == set(cold)
-        assert in_tier(memory, WARM, warm) == set(warm)
-        yield memory, cold, warm, hot
 
 
 # -- down and up again ---------------------------------------------------------------------------------------
@@ -126,7 +100,7 @@ def test_a_store_with_threads_finds_out_by_itself_that_cold_is_back(tmp_path: Pa
 
 def test_on_recovery_the_backlog_drains_at_the_bounded_rate(tmp_path: Path) -> None:
     clock, sick = ManualClock(), SickBackend(far(tmp_path))
-    values = noise(800)
+    values = noise(400)
     with open_store(tmp_path / "store", sick, clock, cold={"upload_mb_per_second": 0.25}) as memory:
         sick.fail_with(TierUnavailableError, "away")
         memory.store_many(values)
@@ -139,7 +113,7 @@ def test_on_recovery_the_backlog_drains_at_the_bounded_rate(tmp_path: Path) -> N
         memory.maintain(settle=True)
         uploaded = sum(call.size for call in sick.calls if call.call == "put")
         assert in_tier(memory, COLD, values) == set(values)
-        assert uploaded > 780_000
+        assert uploaded > 390_000
         last = max(call.size for call in sick.calls if call.call == "put")
         # What is written first waits for nothing, and what it was is waited for by the next.
         assert clock.monotonic() - before >= 0.9 * (uploaded - last) / (0.25 * (1 << 20))
@@ -209,7 +183,7 @@ def test_many_readers_of_a_hanging_tier_leave_the_others_alone(tmp_path: Path) -
         assert found == cold
 
 
-@pytest.mark.parametrize("call", ["put", "list", "get_range"])
+@pytest.mark.parametrize("call", ["list", "get_range"])
 def test_a_store_shuts_down_while_cold_hangs(tmp_path: Path, call: str) -> None:
     sick = SickBackend(far(tmp_path))
     settings = {
@@ -249,19 +223,6 @@ def test_a_store_shuts_down_while_cold_hangs(tmp_path: Path, call: str) -> None:
         memory.maintain(settle=True)
         memory.maintain(settle=True)
         check_sums(memory)
-
-
-def test_a_store_shuts_down_while_its_bucket_is_a_black_hole(tmp_path: Path, s3_server: S3Server, bucket: str) -> None:
-    settings = {"tiered_storage": {"migration_interval_seconds": 0.05, "warm_to_cold_idle_hours": 0}}
-    values = noise(50)
-    with TcpProxy("127.0.0.1", s3_server.port) as proxy:
-        backend = s3_server.backend(bucket, endpoint_url=proxy.url, attempts=1, read_timeout=1.0)
-        memory = open_store(tmp_path / "store", backend, SystemClock(), **settings)
-        proxy.black_hole()
-        memory.store_many(values)
-        memory.shutdown()
-    with open_store(tmp_path / "store", s3_server.backend(bucket)) as memory:
-        assert memory.retrieve_many(values) == values
 
 
 # -- altered bodies ------------------------------------------------------------------------------------------
@@ -309,82 +270,3 @@ def test_a_body_that_is_wrong_once_is_read_again_and_one_always_wrong_is_named(t
 
 
 # -- what servers say ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "advice"),
-    [
-        (503, "SlowDown", "overloaded"),
-        (400, "ExpiredToken", "renew"),
-        (403, "RequestTimeTooSkewed", "clock is off"),
-        (403, "AccessDenied", "denies access"),
-        (500, "InternalError", "overloaded or failing"),
-    ],
-)
-def test_what_a_server_refuses_mid_way_is_told_and_retried(
-    tmp_path: Path, script: ScriptedServer, status: int, code: str, advice: str
-) -> None:
-    """The same objects once through a directory and once through a server that refuses everything."""
-    clock = ManualClock()
-
-    class Crossing(RecordingBackend):
-        """Goes to the server while it is asked to."""
-
-        refused = False
-
-        def _around(self, call: str, name: str, size: int, act: Any) -> Any:
-            if self.refused and call == "get_range":
-                return server.get_range(name, 0, size)
-            return super()._around(call, name, size, act)
-
-    with closing(scripted_backend(script.url)) as server, three_tiers(tmp_path, Crossing(far(tmp_path)), clock) as made:
-        memory, cold, warm, hot = made
-        crossing: Any = memory.tiered_storage._store.parts.backends[3]
-        script.answer(refusal(status, code))
-        crossing.inner.refused = True
-        key = next(iter(cold))
-        for _ in range(FAILURES + 1):
-            with pytest.raises(TierUnavailableError, match=advice) as caught:
-                memory.retrieve(key)
-            assert caught.value.retryable
-        assert told(memory)["state"] == "open"
-        assert memory.retrieve_many({**warm, **hot}) == {**warm, **hot}
-        crossing.inner.refused = False
-        clock.advance(LONGEST_REST_SECONDS)
-        assert memory.retrieve_many(cold) == cold
-
-
-def test_a_bucket_deleted_under_the_store(tmp_path: Path, s3_server: S3Server, bucket: str) -> None:
-    clock = ManualClock()
-    with three_tiers(tmp_path, s3_server.backend(bucket), clock) as (memory, cold, warm, hot):
-        client = s3_server.client()
-        names = [entry["Key"] for entry in client.list_objects_v2(Bucket=bucket)["Contents"]]
-        for name in names:
-            client.delete_object(Bucket=bucket, Key=name)
-        client.delete_bucket(Bucket=bucket)
-        key = next(iter(cold))
-        for _ in range(FAILURES + 1):
-            with pytest.raises(TierUnavailableError, match=rf"bucket '{bucket}' does not exist"):
-                memory.retrieve(key)
-        with pytest.raises(TierUnavailableError, match=bucket):
-            memory.maintain(settle=True)
-        assert memory.retrieve_many({**warm, **hot}) == {**warm, **hot}
-        assert memory.store("new", 1)
-        client.create_bucket(Bucket=bucket)
-        client.close()
-        clock.advance(LONGEST_REST_SECONDS)
-        for lost in cold:
-            with pytest.raises(CorruptionError, match=rf"'{lost}'.*missing"):
-                memory.retrieve(lost)
-        with suppress(TierUnavailableError):
-            memory.maintain(settle=True)
-        assert memory.get_statistics()["background"]["corruptions"] >= len(cold)
-        assert memory.retrieve_many({**warm, **hot, "new": 1}) == {**warm, **hot, "new": 1}
-        assert memory.store(key, cold[key]), "a value stored again is there again"
-        assert memory[key] == cold[key]
-    with open_store(tmp_path / "store", s3_server.backend(bucket)) as memory:
-        memory.maintain(settle=True)
-        assert memory.retrieve_many({**warm, **hot, key: cold[key]}) == {**warm, **hot, key: cold[key]}
-        for lost in list(cold)[1:]:
-            with pytest.raises(CorruptionError, match="missing"):
-                memory.retrieve(lost)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stratakv import OptimizationMiddleware
     from stratakv.backends.base import Backend
 
-SECONDS = 5.0
+SECONDS = 3.0
 PADDING = "what makes a few values fill a pack " * 8
 
 BUSY: dict[str, Any] = {
