@@ -140,7 +140,7 @@ def test_answers_keep_times_as_text(s3_server: S3Server, bucket: str) -> None:
 
 
 def with_dead_values(
-    path: Path, clock: ManualClock, backend: Backend, **prices: float
+    path: Path, clock: ManualClock, backend: Backend, **prices: Any
 ) -> tuple[OptimizationMiddleware, dict[str, Any]]:
     """Return a store of whose cold pack 60% is dead, and what is left in it."""
     values = records(4000)
