@@ -255,4 +255,6 @@ class Backup:
             # Else another machine wrote here before, and what it needs is not known.
             past += sorted(self._known_saved() - needed)
             self._saved = self._known_saved() & needed
+        if not self._tidied:
+            past += [info.name for info in self._cold.list("probes/")]  # of openings that were cut short
         self._cold.delete_many(past)

@@ -16,6 +16,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from stratakv.backends.base import ObjectNotFoundError
+from stratakv.engine.backup_format import PREFIX as PARTS
+from stratakv.engine.backup_format import epoch_and_number
 from stratakv.engine.manifest import PREFIX, Manifest, epoch_of_manifest, epoch_of_pack, manifest_name
 from stratakv.engine.records import IN_COLD
 from stratakv.errors import ConfigurationError, CorruptionError, StoreLockedError, TierUnavailableError
@@ -43,6 +45,7 @@ class Claim:
         backend: The tier.
         catalog: Remembers what was granted.
         store_id: 16 bytes that name the store.
+        erase_within: Seconds after which packs of another directory that are dead here may be deleted.
 
     Attributes:
         held: The manifest that this opening wrote; None until the tier could be reached.
@@ -50,8 +53,9 @@ class Claim:
         atomic: Whether the server's conditional write lets one of many win; None while unknown.
     """
 
-    def __init__(self, backend: Backend, catalog: Catalog, store_id: bytes) -> None:
+    def __init__(self, backend: Backend, catalog: Catalog, store_id: bytes, erase_within: float) -> None:
         self._backend = backend
+        self._erase_within = erase_within
         self._catalog = catalog
         self._store_id = store_id.hex()
         self.held: Manifest | None = None
@@ -72,7 +76,9 @@ class Claim:
             StoreLockedError: Somebody else became the owner at the same moment.
             TierUnavailableError: It cannot be reached.
         """
-        newest = self._newest()
+        newest, top = self._newest()
+        if top > (newest.epoch if newest is not None else 0) and not take_over:
+            self._refuse_unreadable(top)
         if newest is not None and newest.store_id != self._store_id and not take_over:
             raise ConfigurationError(
                 f"{self._backend.place} belongs to another store ({newest.store_id[:16]}, opened as epoch "
@@ -83,9 +89,14 @@ class Claim:
             self._refuse_foreign_place()
         self.atomic = self._is_atomic(now)
         local = int(self._catalog.meta("epoch", 1))
-        epoch = max(local, newest.epoch + 1 if newest is not None else 1)
-        wrote_from = epoch if self._others_wrote(newest) else int(self._catalog.meta("wrote_from", 1))
-        mine = Manifest(self._store_id, epoch, 1, wrote_from, secrets.token_hex(8), now)
+        epoch = max(local, top + 1)
+        wrote_from, since = int(self._catalog.meta("wrote_from", 1)), int(self._catalog.meta("wrote_since", 0))
+        if self._others_wrote(newest) or (take_over and newest is None and top):
+            wrote_from, since = epoch, now
+            self._warn_of_missing_packs()
+        # What others wrote they may still name: for as long as anything deleted may stay it is left alone.
+        granted_from = wrote_from if now - since < self._erase_within else 1
+        mine = Manifest(self._store_id, epoch, granted_from, wrote_from, secrets.token_hex(8), now)
         content = mine.to_bytes()
         with self._catalog.write(now) as transaction:  # before it lands, since its answer may be lost
             transaction.set_meta("claims", " ".join([*self._own_claims(), mine.nonce][-OWN_CLAIMS:]))
@@ -98,6 +109,7 @@ class Claim:
             transaction.set_meta("epoch", epoch)
             transaction.set_meta("claimed", self._backend.place)
             transaction.set_meta("wrote_from", wrote_from)
+            transaction.set_meta("wrote_since", since)
             transaction.set_meta("home", self._home())
         self.held = mine
         self._forget_past(epoch)
@@ -110,7 +122,33 @@ class Claim:
         if newest is not None and newest.nonce not in self._own_claims():
             return True
         # A copy of a directory that is open elsewhere knows the claim that the original still works under.
-        return bool(self._catalog.meta("home", self._home()) != self._home())
+        return bool(self._catalog.meta("home", self._home()) != self._home()) or self._was_put_back()
+
+    def _was_put_back(self) -> bool:
+        """Tell whether the directory is an older state of itself: the tier has parts that its catalog never began."""
+        own, last = int(self._catalog.meta("wrote_from", 1)), int(self._catalog.meta("backup_number", 0))
+        places = (epoch_and_number(info.name) for info in self._backend.list(PARTS))
+        return any(place is not None and place[0] >= own and place[1] > last for place in places)
+
+    def _warn_of_missing_packs(self) -> None:
+        named = {row[0] for row in self._catalog.rows("SELECT name FROM packs WHERE tier = ?", (IN_COLD,))}
+        missing = named - {info.name for info in self._backend.list("packs/")} if named else set()
+        if missing:
+            log.error(
+                "%s lacks %d of the %d packs that this directory knows: another owner has removed them; what lies in "
+                "them cannot be read, and `stratakv restore` builds a directory that knows the present ones",
+                self._backend.place, len(missing), len(named),
+            )  # fmt: skip
+
+    def _refuse_unreadable(self, top: int) -> None:
+        """Raise where the newest manifest is damaged and need not have been this store's own."""
+        if top < int(self._catalog.meta("epoch", 1)) and self._catalog.meta("claimed") == self._backend.place:
+            log.error("%s in %s is damaged; this store wrote it and goes on", manifest_name(top), self._backend.place)
+            return
+        raise CorruptionError(
+            f"{manifest_name(top)} in {self._backend.place} is damaged, so nobody knows who owns the tier: if no other "
+            "machine uses it, open the store once with tiered_storage.cold.take_over: true (--take-over)"
+        )
 
     def _own_claims(self) -> list[str]:
         return str(self._catalog.meta("claims", "")).split()
@@ -131,20 +169,36 @@ class Claim:
                 "the packs are lost for good, open it once with tiered_storage.cold.take_over: true"
             )
 
-    def _newest(self) -> Manifest | None:
-        """Return the manifest of the highest epoch. Looks beyond the listing, which may lag."""
-        epochs = [epoch_of_manifest(info.name) for info in self._backend.list(PREFIX)]
-        listed = max((number for number in epochs if number is not None), default=0)
-        newest, epoch = None, max(listed, 1)
-        while True:
-            name = manifest_name(epoch)
-            try:
-                newest = Manifest.from_bytes(self._backend.get(name), name)
-            except ObjectNotFoundError:
-                if newest is None and listed:
-                    raise TierUnavailableError(f"{self._backend.place} lists {name}, but lacks it: try again") from None
-                return newest
-            epoch += 1
+    def _newest(self) -> tuple[Manifest | None, int]:
+        """Return the manifest of the highest epoch that can be read, and the highest epoch.
+
+        Looks beyond the listing, which may lag.
+        """
+        listed = sorted(
+            epoch for info in self._backend.list(PREFIX) if (epoch := epoch_of_manifest(info.name)) is not None
+        )
+        newest, top = None, 0
+        for epoch in listed[-KEPT - 1 :] or [1]:
+            newest, top = self._read(epoch, newest, top)
+        while top:
+            newest, beyond = self._read(top + 1, newest, top)
+            if beyond == top:
+                break
+            top = beyond
+        if listed and not top:
+            raise TierUnavailableError(f"{self._backend.place} lists manifests, but lacks them: try again")
+        return newest, top
+
+    def _read(self, epoch: int, newest: Manifest | None, top: int) -> tuple[Manifest | None, int]:
+        """Return the manifest and the epoch, or what was known before where there is none or it is damaged."""
+        name = manifest_name(epoch)
+        try:
+            return Manifest.from_bytes(self._backend.get(name), name), epoch
+        except ObjectNotFoundError:
+            return newest, top
+        except CorruptionError as damage:
+            log.warning("%s", damage)
+            return newest, epoch
 
     def _forget_past(self, epoch: int) -> None:
         past = sorted(info.name for info in self._backend.list(PREFIX) if info.name < manifest_name(epoch))
@@ -171,11 +225,15 @@ class Claim:
             present = Manifest.from_bytes(self._backend.get(self.held.name), self.held.name)
         except ObjectNotFoundError:
             raise TierUnavailableError(f"{self._backend.place} lacks manifest {self.held.name}: try again") from None
+        except CorruptionError as damage:
+            log.warning("the manifest is written anew: %s", damage)
+            self._backend.put(self.held.name, self.held.to_bytes())
+            present = self.held
         if newest > self.held.epoch or present != self.held:
             self.lost = (
                 f"{self._backend.place} was taken by another owner (epoch {newest}, this one has {self.held.epoch}): "
                 "this store only reads from now on, since what it writes would reach neither the tier nor a backup; "
-                "close it, or reopen it to take the tier back"
+                "close it; whichever directory is opened next owns the tier"
             )
             log.error(self.lost)
             raise StoreLockedError(self.lost)

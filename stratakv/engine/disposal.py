@@ -51,21 +51,22 @@ class Disposal:
 
     def _remove_doomed(self, tier: int, pause: Callable[[], None], *, settle: bool) -> None:
         parts = self._parts
-        before = parts.wall() - (0 if settle else int(self._grace))
+        before, after = parts.wall() - (0 if settle else int(self._grace)), ""
         while True:
             rows = parts.catalog.rows(
-                "SELECT name FROM doomed WHERE tier = ? AND since <= ? AND NOT EXISTS "
-                "(SELECT 1 FROM changed WHERE kind = ? AND id = CAST(name AS BLOB)) LIMIT ?",
-                (tier, before, PACK, BATCH),
+                "SELECT name FROM doomed WHERE tier = ? AND since <= ? AND name > ? AND NOT EXISTS "
+                "(SELECT 1 FROM changed WHERE kind = ? AND id = CAST(name AS BLOB)) ORDER BY name LIMIT ?",
+                (tier, before, after, PACK, BATCH),
             )
             names = [row[0] for row in rows]
             if not names:
                 return
+            after = names[-1]
             granted = self._granted(tier, names)
             parts.backends[tier].delete_many(granted)
             parts.at_point("collection-deleted")
             with parts.catalog.write(parts.wall()) as transaction:
-                for name in names:  # what is not ours to delete is not ours to remember either
+                for name in granted:
                     transaction.forget_doomed(tier, name)
             pause()
 
@@ -76,7 +77,7 @@ class Disposal:
         claim.check()
         granted = [name for name in names if claim.grants(name)]
         if len(granted) < len(names):
-            log.warning("%d dead packs of other owners are left in the cold tier", len(names) - len(granted))
+            log.info("%d dead packs that another directory wrote stay for now", len(names) - len(granted))
         return granted
 
     def remove_orphans(self, tier: int) -> int:

@@ -129,14 +129,13 @@ class Movement:
         for key in parts.hot.idle_since(moment):
             entry = parts.hot.entries.get(key)
             if entry is not None and not settle:
-                self._note_use(entry.blob.digest, int(entry.used + offset))
+                self._note_use(parts.catalog.blob_number(entry.blob.digest), int(entry.used + offset))
             parts.hot.remove(key)
             parts.counters.add(DEMOTIONS, 1)
 
-    def _note_use(self, digest: bytes, last: int) -> None:
-        """Remember below RAM when a content was last used in it, or it would count as idle since it was packed."""
+    def _note_use(self, number: int, last: int) -> None:
+        """Remember below RAM when a content was last used, or it would count as idle since it was packed."""
         parts = self._parts
-        number = parts.catalog.blob_number(digest)
         touched = parts.touched.get(number)
         if touched is None:
             rows = parts.catalog.rows("SELECT last, count FROM accesses WHERE blob = ?", (number,))
@@ -214,6 +213,9 @@ class Movement:
     def _asked_moves(self, pause: Callable[[], None]) -> None:
         parts = self._parts
         asked = [(row[0], row[1]) for row in parts.catalog.rows("SELECT blob, tier FROM moves")]
+        for number, tier in asked:
+            if tier == IN_WARM:
+                self._note_use(number, parts.wall())  # or the idle rule would undo at once what was asked for
         pinned = pinned_tiers(parts) if parts.pins else {}
         for tier in (IN_WARM, IN_COLD):
             rows = parts.catalog.rows(

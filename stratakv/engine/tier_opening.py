@@ -129,7 +129,7 @@ def claim_cold(
     _track_changes(catalog, cold, clock)
     if not cold.remote:
         return None
-    claim = Claim(cold, catalog, store_id)
+    claim = Claim(cold, catalog, store_id, config.storage.erase_within_days * 86_400)
     try:
         if isinstance(cold, GuardedBackend) and isinstance(cold.inner, S3Backend):
             cold.inner.check()
