@@ -123,9 +123,7 @@ def _configuration(args: argparse.Namespace) -> OptimizationConfig:
     cold = "tiered_storage.cold"
     if url.scheme == "s3":
         if "@" in url.netloc:
-            raise ConfigurationError(
-                "the URL holds user and password: credentials come from the AWS profile or environment"
-            )
+            raise ConfigurationError("the URL holds a user: credentials come from the AWS profile or the environment")
         if not url.netloc:
             raise ConfigurationError(f"{args.source} names no bucket: give s3://BUCKET or s3://BUCKET/PREFIX")
         overrides: dict[str, object] = {

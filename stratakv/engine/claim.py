@@ -77,7 +77,8 @@ class Claim:
             TierUnavailableError: It cannot be reached.
         """
         newest, top = self._newest()
-        if top > (newest.epoch if newest is not None else 0) and not take_over:
+        damaged = top > (newest.epoch if newest is not None else 0)
+        if damaged and not take_over:
             self._refuse_unreadable(top)
         if newest is not None and newest.store_id != self._store_id and not take_over:
             raise ConfigurationError(
@@ -85,13 +86,13 @@ class Claim:
                 f"{newest.epoch}): give this store a bucket or prefix of its own, or, if the other one is gone for "
                 "good, open it once with --take-over (tiered_storage.cold.take_over: true)"
             )
-        if not take_over:
+        if not take_over and not damaged:
             self._refuse_foreign_place()
         self.atomic = self._is_atomic(now)
         local = int(self._catalog.meta("epoch", 1))
         epoch = max(local, top + 1)
         wrote_from, since = int(self._catalog.meta("wrote_from", 1)), int(self._catalog.meta("wrote_since", 0))
-        if self._others_wrote(newest) or (take_over and newest is None and top):
+        if self._others_wrote(newest) or (take_over and damaged):
             wrote_from, since = epoch, now
             self._warn_of_missing_packs()
         # What others wrote they may still name: for as long as anything deleted may stay it is left alone.

@@ -27,7 +27,7 @@ from stratakv.engine.learning import Learning
 from stratakv.engine.records import IN_WARM
 from stratakv.engine.telemetry import COLLECTED, COMPACTIONS
 from stratakv.engine.worker import StoppedError, Worker, do_all, no_pause
-from stratakv.errors import CapacityError, ClosedError, StrataError
+from stratakv.errors import CapacityError, ClosedError, StoreLockedError, StrataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -340,7 +340,7 @@ class Mover:
         self._failed_here(failure)
 
     def _failed_carrying(self, failure: BaseException) -> None:
-        # Where cold is full, writers hear of it once warm has no room either.
-        self._failure.keep(failure, CapacityError)
+        # Where cold is full, writers hear of it once warm has no room either; where it is lost, at each write.
+        self._failure.keep(failure, CapacityError, StoreLockedError)
         if isinstance(failure, StrataError):
             self._clear_up()

@@ -94,9 +94,10 @@ def open_parts(
             if not _reserve(config, path).give_back():
                 raise
             return assemble()
-    except BaseException:
-        if fresh:
-            _empty(path)  # a store that never opened is none
+    except BaseException as failure:
+        # Refused for its settings, a store that never was is none; after another failure it may own a bucket already.
+        if fresh and isinstance(failure, ConfigurationError):
+            _empty(path)
         lock.release()
         if temporary:
             shutil.rmtree(path)

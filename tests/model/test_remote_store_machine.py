@@ -186,13 +186,16 @@ class RemoteStoreMachine(StoreMachine):
         """As without a bucket; what the last shutdown might do there does not happen."""
         if self.store.parts.config.storage.durability == "none":
             self.memory.flush()
-        shutil.copytree(self.path, self.root / str(self.lives + 1))
-        shutil.copytree(self.bucket, self.root / "as it was")
+        then = self.root / "as it was"
+        shutil.copytree(self.path, then / "store")
+        shutil.copytree(self.bucket, then / "bucket")
         self.memory.shutdown()
-        shutil.rmtree(self.path)
-        shutil.rmtree(self.bucket)
-        (self.root / "as it was").rename(self.bucket)
-        self.lives += 1
+        for place, name in ((self.path, "store"), (self.bucket, "bucket")):
+            # The directory itself stays: a crash leaves no copy of it, which would not be trusted with the bucket.
+            for left in place.iterdir():
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            shutil.copytree(then / name, place, dirs_exist_ok=True)
+        shutil.rmtree(then)
         self.open()
 
     # -- what the bucket is worth ----------------------------------------------------------------------------

@@ -77,27 +77,43 @@ def test_an_unchanged_store_writes_nothing(tmp_path: Path) -> None:
         assert backend.count("put") == backend.count("create") == backend.count("delete") == 0
 
 
-def test_the_interval_is_kept_and_shutdown_waits_for_no_backup(tmp_path: Path) -> None:
+def test_the_interval_is_kept_and_shutdown_saves_what_changed(tmp_path: Path) -> None:
     clock, cold = ManualClock(NOW), tmp_path / "cold"
     memory = open_far(tmp_path / "store", cold, clock, tiered_storage={"cold": {"backup_interval_seconds": 600.0}})
     with memory:
         mover = mover_of(memory)
         memory["key"] = "value"
         mover.checkpoint()
-        clock.advance(599)
         mover.carrier.step(no_pause)
-        assert parts_in(cold) == []
-        clock.advance(2)
-        mover.carrier.step(no_pause)
-        assert len(parts_in(cold)) == 1
+        assert len(parts_in(cold)) == 1, "there was none yet"
         memory["key"] = "another"
         mover.checkpoint()
-        clock.advance(300)
+        clock.advance(599)
         mover.carrier.step(no_pause)
         assert len(parts_in(cold)) == 1
-    assert len(parts_in(cold)) == 1, "what shutdown persists stays on this machine"
+        clock.advance(2)
+        mover.carrier.step(no_pause)
+        assert len(parts_in(cold)) == 2
+        memory["late"] = "value"
+        clock.advance(100)
+    assert len(parts_in(cold)) == 3
     result = restored(cold, tmp_path / "new")
-    assert (result.keys, result.missing, result.saved) == (0, ["key"], NOW + 601)
+    assert (result.keys, sorted(result.missing), result.saved) == (0, ["key", "late"], NOW + 701)
+
+
+def test_shutdown_waits_for_no_base_and_says_what_is_not_saved(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, cold = ManualClock(NOW), tmp_path / "cold"
+    with OptimizationMiddleware(path=tmp_path / "store", clock=clock) as memory:
+        memory["key"] = "stored before there were backups"
+    with open_far(tmp_path / "store", cold, clock) as memory:
+        memory["late"] = "value"
+    assert parts_in(cold) == []
+    assert "are not in" in caplog.text
+    with open_far(tmp_path / "store", cold, clock) as memory:
+        memory.maintain()
+    assert sorted(restored(cold, tmp_path / "new").missing) == ["key", "late"]
 
 
 def test_an_empty_store_can_be_restored(tmp_path: Path) -> None:

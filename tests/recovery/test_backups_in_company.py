@@ -224,6 +224,10 @@ def test_dead_packs_that_the_lost_machine_left_are_removed_by_the_restored_store
     restored(cold, tmp_path / "new")
     with open_far(tmp_path / "new", cold, clock) as memory:
         memory.maintain(settle=True)
+        assert packs_in(cold) == packs, "the lost machine may come back and still know them"
+    clock.advance(31 * 86_400)
+    with open_far(tmp_path / "new", cold, clock) as memory:
+        memory.maintain(settle=True)
         assert packs_in(cold) == set(), "what was deleted does not stay for ever because a machine was lost"
 
 

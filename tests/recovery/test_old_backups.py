@@ -42,7 +42,7 @@ def restore_or_say_why(bucket: Bucket, objects: Objects, folder: Path) -> bool:
         assert result.damaged == [], "packs and dictionaries outlast the newest backup that names them"
         return True
     started = any(name.startswith(PREFIX) for name in objects)
-    with pytest.raises(CorruptionError if started else ConfigurationError, match="--scan"):
+    with pytest.raises(CorruptionError if started else ConfigurationError, match="backup"):
         restored(spread(objects, folder / "cold"), folder / "store")
     assert not (folder / "store").exists()
     return False

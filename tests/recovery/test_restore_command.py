@@ -47,7 +47,7 @@ def test_restoring_tells_what_came_back_and_what_not(
     code, out, _ = run(capsys, "restore", "--from", left, "--dir", tmp_path / "new")
     assert code == 1
     assert "30 keys restored" in out
-    assert "not in the cold tier yet: the values of 12 keys" in out
+    assert "not found in the cold tier: the values of 12 keys" in out
     assert "and 2 more" in out
     assert "as of 2023-11-14" in out
     code, out, _ = run(capsys, "restore", "--from", f"file://{left}", "--dir", tmp_path / "json", "--json")
