@@ -89,13 +89,17 @@ class Contents:
         return digest_of(self._dumps(value), self._parts.labels.salt(namespace))
 
     def _known(self, digest: bytes) -> Lease | None:
-        """Return a lease of the content if it is held already."""
+        """Return a lease of the content if it is held already.
+
+        RAM is not asked: while a write that takes a content's last key away becomes visible, its old entry is there for
+        a moment longer than anything durable.
+        """
         parts = self._parts
         dirty = parts.dirty
-        if dirty.find_blob(digest) is not None or parts.hot.blob(digest) is not None:
+        if dirty.find_blob(digest) is not None:
             with dirty.lock:
                 # Asked again under the lock: a checkpoint may just have dropped it.
-                if dirty.find_blob(digest) is not None or parts.hot.blob(digest) is not None:
+                if dirty.find_blob(digest) is not None:
                     return dirty.lease(digest)
         bloom = parts.bloom
         if bloom is not None and digest not in bloom:

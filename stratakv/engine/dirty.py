@@ -100,7 +100,6 @@ class DirtyTable:
     def put(self, key: str, record: KeyRecord, blob: DirtyBlob | None, journal_bytes: int, now: float) -> None:
         """Make a journaled write visible. The lock is held; called in journal order."""
         generation = self.current
-        generation.keys[key] = record
         generation.journal_bytes += journal_bytes
         if generation.since is None:
             generation.since = now
@@ -113,6 +112,8 @@ class DirtyTable:
                     generation.healing.add(digest)
                 if digest not in generation.blobs:
                     generation.blobs[digest] = blob
+        # Last, because readers take no lock: who sees the key must find its content.
+        generation.keys[key] = record
 
     def drop_tombstone(self, key: str) -> None:
         """Make a tombstone a plain deletion; one that a checkpoint has taken along is confirmed by collection."""
