@@ -136,13 +136,13 @@ class Contest:
 
     def leads(self, candidate: str, lead: float) -> bool:
         """Tell whether a candidate is the best, and leaves at most `lead` times the bytes that any other one leaves."""
-        others = [score.share for name, score in self._scores.items() if name != candidate]
+        others = [score.share for name, score in list(self._scores.items()) if name != candidate]
         return self.best == candidate and self._scores[candidate].share <= lead * min(others, default=1.0)
 
     def _choose(self) -> str | None:
-        affordable = {name: score for name, score in self._scores.items() if self._budget.allows(score)}
+        affordable = {name: score for name, score in list(self._scores.items()) if self._budget.allows(score)}
         if not affordable:
-            return min(self._scores, key=lambda name: self._scores[name].cost, default=None)
+            return min(list(self._scores), key=lambda name: self._scores[name].cost, default=None)
         smallest = min(score.share for score in affordable.values())
         near = [name for name, score in affordable.items() if score.share <= smallest * NEAR]
         return min(near, key=lambda name: affordable[name].cost)
@@ -150,7 +150,7 @@ class Contest:
     def explain(self) -> dict[str, Any]:
         """Return the choice, its reason, and each candidate's share of bytes left and microseconds for a KB."""
         best = self.best
-        over = sorted(name for name, score in self._scores.items() if not self._budget.allows(score))
+        over = sorted(name for name, score in list(self._scores.items()) if not self._budget.allows(score))
         why = "not tried yet"
         if best is not None and best in over:
             why = f"nothing keeps to {self._budget}, so the quickest"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import pytest
 
 from stratakv.policies.codec_choice import TRIALS, Budget, CodecChoice, Contest, Trial
@@ -110,3 +113,30 @@ def test_a_small_content_has_the_budget_of_a_whole_kb() -> None:
 @pytest.mark.parametrize("empty", [Trial(0, 0, 0.0)])
 def test_an_empty_content_breaks_nothing(empty: Trial) -> None:
     assert learnt(Contest(Budget(5), 4), 4, a=empty, b=empty).best in {"a", "b"}
+
+
+def test_a_contest_shared_by_threads_takes_new_candidates_while_it_is_asked() -> None:
+    contest = Contest(Budget(1e9), every=1)
+    failures: list[BaseException] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        try:
+            while not done.is_set():
+                contest.explain()
+                contest.leads("candidate 0", 0.5)
+        except BaseException as failure:
+            failures.append(failure)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        for number in range(400):
+            contest.learn({f"candidate {number}": tried(0.5, 10.0)})
+    finally:
+        done.set()
+        thread.join()
+        sys.setswitchinterval(before)
+    assert failures == []
