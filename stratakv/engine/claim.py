@@ -2,7 +2,7 @@
 
 Two machines may hold the same store, a restored copy beside the old one, and no lock reaches both. So each opening
 writes a manifest with the next epoch, conditionally; who finds a higher one than its own has lost the tier and writes
-no more. Reads go on: packs do not change.
+no more. Reads go on, packs do not change, for as long as the new owner keeps them: `erase_within` at the least.
 
 Where the server's conditional write is not atomic, two that open at the very same moment may both believe they won
 until their next check; the claim reads back what it wrote, which leaves a window of one request.
@@ -319,7 +319,7 @@ def is_create_atomic(backend: Backend) -> bool:
             try:
                 outcomes.append(backend.create(name, b"%d" % number))  # noqa: B023 -- joined below, within the round
             except Exception as failure:  # noqa: BLE001 -- raised by the round's end
-                outcomes.append(failure)  # noqa: B023
+                outcomes.append(failure)  # noqa: B023 -- as above
 
         threads = [threading.Thread(target=write, args=(number,)) for number in range(WRITERS)]
         for thread in threads:

@@ -177,7 +177,6 @@ def _track_changes(catalog: Catalog, cold: Backend, clock: Clock) -> None:
         transaction.set_meta("tracked", wanted)
         transaction.set_meta("backup", fresh if empty and wanted is not None else None)
         transaction.set_meta("backup_progress", None)
-        transaction.forget_changes()
         if wanted is not None:
             # An older backup there may name them: they stay until one that does not is durable.
             transaction.note_doomed(IN_COLD)
