@@ -42,7 +42,7 @@ def test_a_network_that_fails_is_unavailable_until_it_is_back(s3_server: S3Serve
                 assert backend.get("1") == noise(100_000)
 
 
-def test_a_cut_body_is_asked_for_once_more(s3_server: S3Server, bucket: str) -> None:
+def test_a_body_cut_while_the_network_mends_never_comes_back_short(s3_server: S3Server, bucket: str) -> None:
     with TcpProxy("127.0.0.1", s3_server.port) as proxy:
         backend = s3_server.backend(bucket, endpoint_url=proxy.url, attempts=1)
         with closing(backend):
