@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
@@ -16,12 +18,24 @@ from stratakv.config.setting import NOT_NEGATIVE, POSITIVE, Limits, Section, dec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EVICTION_POLICIES = ("lru", "lfu", "fifo")
+EVICTION_POLICIES = (
+    "adaptive", "arc", "fifo", "gdsf", "lfu", "lirs", "lru", "s3+", "s3-fifo", "sieve", "w-tinylfu"
+)  # fmt: skip
+"""Our own; policies of others join through the entry-point group of that name."""
+POLICY_ENTRY_POINTS = "stratakv.policies"
 ALL_METHODS = "*"
 
 
 def _check_text(value: str) -> str | None:
     return None if value.strip() and "\0" not in value else "text that is not empty"
+
+
+def _check_policy(value: str) -> str | None:
+    if value in EVICTION_POLICIES or value in entry_points(group=POLICY_ENTRY_POINTS).names:
+        return None
+    guess = get_close_matches(value.lower(), EVICTION_POLICIES, n=1)
+    hint = f" (did you mean {guess[0]!r}?)" if guess else ""
+    return f"one of {', '.join(map(repr, EVICTION_POLICIES))}, or the name of another that is installed{hint}"
 
 
 def _check_method(value: str) -> str | None:
@@ -184,7 +198,16 @@ class TieredStorageConfig(Section):
         from_level=True,
     )
     warm_capacity_mb: float | None = setting(None, "MB on SSD; none = no limit", limits=POSITIVE)
-    eviction_policy: str = setting("lru", "Which value leaves RAM first", choices=EVICTION_POLICIES)
+    eviction_policy: str = setting(
+        "adaptive",
+        "Which value leaves RAM first: 'adaptive' follows the workload; 'arc', 'fifo', 'gdsf', 'lfu', 'lirs', 'lru', "
+        "'s3+', 's3-fifo', 'sieve' and 'w-tinylfu' are the ones of those names",
+        check=_check_policy,
+    )
+    hit_objective: Literal["objects", "bytes"] = setting(
+        "objects",
+        "What 'adaptive' works for: 'objects', that most reads find their value in RAM; 'bytes', that most bytes do",
+    )
     hot_to_warm_idle_hours: float = setting(1.0, "Idle hours after which a value leaves RAM", limits=NOT_NEGATIVE)
     warm_to_cold_idle_hours: float = setting(
         24.0, "Idle hours after which a value moves from warm to cold", limits=NOT_NEGATIVE

@@ -20,8 +20,11 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stratakv.policies.simulation.replay import replay as replay_requests
+from stratakv.policies.simulation.trace import GET
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
     from stratakv.policies.eviction.base import EvictionPolicy
 
@@ -33,40 +36,19 @@ _STEP = st.tuples(
 )
 
 
-def replay(policy: EvictionPolicy, capacity: int, requests: Iterable[tuple[str, int]]) -> int:
+def replay(policy: EvictionPolicy, capacity: int, requests: Iterable[tuple[Hashable, int]]) -> int:
     """Run a policy as a read-through cache would and return how many requests hit.
 
     Every request reads a key; a miss inserts it and evicts until the sizes fit. An object larger than the
-    cache is never inserted. A hit whose size has changed is an overwrite.
+    cache is never inserted. A hit reads what came in, so it changes no size. For puts, deletes and bytes there
+    is `stratakv.policies.simulation.replay`.
 
     Args:
         policy: A fresh policy, made for `capacity`.
         capacity: What the cache can hold, in the unit of the sizes.
         requests: Keys and sizes in order.
     """
-    sizes: dict[str, int] = {}
-    used = hits = 0
-    for key, size in requests:
-        known = sizes.get(key)
-        if known is not None:
-            hits += 1
-            if known == size:
-                policy.hit(key)
-                continue
-            policy.resize(key, size)
-        elif size > capacity:
-            continue
-        else:
-            policy.insert(key, size)
-        sizes[key] = size
-        used += size - (known or 0)
-        while used > capacity:
-            victim = policy.evict(keep=key)
-            if victim is None:
-                policy.remove(key)
-                victim = key
-            used -= sizes.pop(str(victim))
-    return hits
+    return replay_requests(policy, capacity, ((key, size, size, GET) for key, size in requests)).hits
 
 
 class EvictionSuite(ABC):

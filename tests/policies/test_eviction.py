@@ -131,9 +131,8 @@ def test_lfu_keeps_the_frequent_through_a_scan_and_lru_does_not() -> None:
 
 
 def test_replay_evicts_by_size_and_passes_over_what_cannot_fit() -> None:
-    # big does not fit at all; c of 3 drives out a and b; an overwrite of c by 4 is a hit and leaves no room
-    # for d.
-    requests = [("a", 2), ("b", 2), ("big", 5), ("c", 3), ("a", 1), ("c", 4), ("d", 1), ("c", 4)]
+    # big does not fit at all; c of 3 drives out a and b, and hits; d of 2 drives out c, and c then a and d.
+    requests = [("a", 2), ("b", 2), ("big", 5), ("c", 3), ("a", 1), ("c", 3), ("d", 2), ("c", 3)]
     policy = FifoPolicy(4)
     assert replay(policy, 4, requests) == 1
     assert len(policy) == 1

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stratakv.config.place_sections import EVICTION_POLICIES
 from stratakv.errors import ConfigurationError
 from stratakv.policies.eviction import FifoPolicy, LfuPolicy, LruPolicy, known_policies, policy_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+KNOWN = "adaptive, arc, fifo, gdsf, lfu, lirs, lru"
 
 
 @pytest.fixture
@@ -51,13 +55,22 @@ def test_own_policies_are_made_by_name(name: str, kind: type) -> None:
 
 @pytest.mark.parametrize(("wrong", "nearest"), [("lruu", "lru"), ("LFU", "lfu"), ("fifo ", "fifo")])
 def test_unknown_name_is_an_error_that_suggests_the_nearest(wrong: str, nearest: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"did you mean '{nearest}'.*fifo, lfu, lru"):
+    with pytest.raises(ConfigurationError, match=f"did you mean '{nearest}'.*known are {KNOWN}"):
         policy_by_name(wrong, 1024)
 
 
 def test_a_name_like_no_other_is_answered_with_all_names() -> None:
-    with pytest.raises(ConfigurationError, match=r"unknown eviction policy 'xyzzy': known are .*fifo, lfu, lru"):
+    with pytest.raises(ConfigurationError, match=f"unknown eviction policy 'xyzzy': known are {KNOWN}"):
         policy_by_name("xyzzy", 1024)
+
+
+def test_the_configuration_knows_the_same_names() -> None:
+    assert sorted(EVICTION_POLICIES) == known_policies()
+
+
+def test_an_objective_reaches_the_policy_that_can_choose() -> None:
+    assert policy_by_name("adaptive", 1024, "bytes").name == "adaptive"
+    assert policy_by_name("lru", 1024, "bytes").name == "lru"
 
 
 @pytest.mark.parametrize("capacity", [0, -5])

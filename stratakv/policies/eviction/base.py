@@ -63,8 +63,18 @@ class EvictionPolicy(ABC):
     def __contains__(self, key: object) -> bool:
         """Tell whether the key is tracked."""
 
+    def set_capacity(self, capacity: int) -> None:
+        """The owner's budget is another one now. It calls `evict` for what is over it; nothing leaves here."""
+        if capacity <= 0:
+            raise ValueError(f"capacity must be positive, not {capacity}")
+        self.capacity = capacity
+
     def shrink(self) -> None:  # noqa: B027 -- optional: a policy with small tables need not
         """Give the memory of tables back after many entries left. A hit that races with it may be lost."""
+
+    def explain(self) -> dict[str, object]:
+        """Return what the policy has set by itself and why, `why` in words; empty where it sets nothing."""
+        return {}
 
     @abstractmethod
     def overhead_bytes(self) -> int:

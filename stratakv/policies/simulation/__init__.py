@@ -1,0 +1,1 @@
+"""Simulation: traces replayed through the policies that the store uses, without a store."""
