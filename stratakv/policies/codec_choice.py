@@ -129,6 +129,12 @@ class Contest:
         self.best = self._choose()
         self.left = 0 if self._trials < TRIALS else self._every - 1
 
+    def allow(self, budget: Budget) -> None:
+        """Take another budget, and choose by it from what is known."""
+        if budget != self._budget:
+            self._budget = budget
+            self.best = self._choose()
+
     def within_budget(self, candidate: str) -> bool:
         """Tell whether a candidate costs no more than it may."""
         score = self._scores.get(candidate)
@@ -176,11 +182,12 @@ class CodecChoice:
         self._contests: dict[tuple[int, str, str], Contest] = {}
 
     def contest(self, namespace: int, kind: str, stage: str, budget: Budget, every: int) -> Contest:
-        """Return the contest of a namespace's contents of a kind at a stage; budget and `every` are for a new one."""
+        """Return the contest of a namespace's contents of a kind at a stage, with that budget."""
         place = (namespace, kind, stage)
         found = self._contests.get(place)
         if found is None:
             found = self._contests.setdefault(place, Contest(budget, every))
+        found.allow(budget)
         return found
 
     def restart(self, namespace: int, stage: str) -> None:

@@ -1,0 +1,1 @@
+"""The tuner: pure decisions on thresholds, weights, budgets and shares, from what was measured. See `tuner.py`."""

@@ -1,0 +1,135 @@
+"""`Thresholds`: the idle thresholds that are in force, and how a new one is tried, kept or taken back.
+
+Owns what holds between two retunes; what would be best is the `EdgeTuner`'s estimate. Invariant: every threshold in
+force lies within the configured bounds for every size.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stratakv.policies.admission import Accesses
+from stratakv.policies.tuning.idle_time import IdleTime, longest_return
+from stratakv.policies.tuning.trials import Spent, Trials
+from stratakv.policies.tuning.verdict import HOT, LEAST_EVENTS, TYPICAL_BYTES, WARM, Change, Load, Settings, Sight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from stratakv.policies.placement.edge import EdgeTuner, Retuned
+    from stratakv.policies.tuning.edges import Edges
+
+Name = tuple[str, int]
+"""An edge and a namespace."""
+
+
+class Thresholds:
+    """The thresholds of one store.
+
+    Args:
+        settings: Bounds, prices and configured values.
+        edges: What estimates them.
+
+    Attributes:
+        in_force: Those that are tuned.
+    """
+
+    def __init__(self, settings: Settings, edges: Edges) -> None:
+        self._settings = settings
+        self._edges = edges
+        self._trials = Trials(settings.rest)
+        self._before: dict[Name, IdleTime | None] = {}
+        self.in_force: dict[Name, IdleTime] = {}
+
+    def retune(self, sight: Sight, rent_weight: float) -> Iterator[Change]:
+        """Judge each threshold's last change, then choose it anew."""
+        for name, edge in self._edges.items():
+            spent = self._spent(name, sight.loads.get(name[1]), rent_weight)
+            yield from self._judge(name, spent, sight)
+            found = edge.retune(sight.now, rent_weight)
+            if name in self.in_force:
+                self.in_force[name] = self.in_force[name]._replace(seen=longest_return(edge.seen))
+            if edge.events >= LEAST_EVENTS and self._trials.may_change(name, sight.now):
+                yield from self._change(name, edge, found, spent, sight, rent_weight)
+
+    def _judge(self, name: Name, spent: Spent, sight: Sight) -> Iterator[Change]:
+        """Take the last change back where requests became dearer."""
+        failed = self._trials.failed(name, sight.now, spent)
+        if failed is None:
+            return
+        worse, previous = self.seconds(name), self._before.get(name)
+        if previous is None:
+            self.in_force.pop(name, None)
+        else:
+            self.in_force[name] = previous
+        why = (
+            f"taken back: a request cost {failed.after.each:.3g} since the last change and {failed.before.each:.3g} "
+            f"before it; this stays for {self._settings.rest:g} s"
+        )
+        yield self._record(name, worse, why, spent, sight)
+
+    def _change(
+        self, name: Name, edge: EdgeTuner, found: Retuned, spent: Spent, sight: Sight, rent_weight: float
+    ) -> Iterator[Change]:
+        """Put what was found in force, on trial."""
+        before = self.in_force.get(name)
+        if before is not None and found.threshold == before.threshold:
+            return
+        old = self.seconds(name)
+        self._before[name] = before
+        self.in_force[name] = self._idle_time(name, edge)
+        new = self.seconds(name)
+        self._trials.begin(name, sight.now, new, spent)
+        if new != old:
+            weighed = f", with rent weighed {rent_weight:.2g} times" if rent_weight != 1 else ""
+            why = (
+                f"{found.reason} (told for {TYPICAL_BYTES} bytes, from {edge.events:,.0f} waits of watched "
+                f"keys{weighed}; a wait is expected to cost {found.after:.3g} returns, {found.before:.3g} before)"
+            )
+            yield self._record(name, old, why, spent, sight)
+
+    def _record(self, name: Name, before: float, why: str, spent: Spent, sight: Sight) -> Change:
+        change = sight.change(f"idle seconds {name[0]}", name[1], before, self.seconds(name), why)
+        change.measured["cost_of_a_request"] = spent.each if spent.requests else None
+        return change
+
+    def _spent(self, name: Name, load: Load | None, rent_weight: float) -> Spent:
+        """Return what a namespace cost at an edge since the last retune: rent above it, and returns over it."""
+        if load is None:
+            return Spent(0.0, 0)
+        edge, namespace = name
+        costs = self._settings.costs(namespace)[edge]
+        rent = rent_weight * costs.rent * self.held(name) * load.seconds
+        return Spent(rent + load.below.get(edge, 0) * costs.returning(TYPICAL_BYTES), load.requests)
+
+    # -- what holds ------------------------------------------------------------------------------------------
+
+    def _idle_time(self, name: Name, edge: EdgeTuner) -> IdleTime:
+        settings = self._settings
+        return IdleTime(
+            edge.threshold, longest_return(edge.seen), settings.configured[name[0]], settings.shortest, settings.longest
+        )
+
+    def seconds(self, name: Name) -> float:
+        """Return a threshold that holds, for a typical content."""
+        idle = self.in_force.get(name)
+        return self._settings.configured[name[0]] if idle is None else idle.seconds(TYPICAL_BYTES)
+
+    def held(self, name: Name) -> float:
+        """Return the bytes of a namespace that are younger than its threshold, estimated from watched keys."""
+        idle, configured = self.in_force.get(name), self._settings.configured[name[0]]
+        return self._edges[name].held(lambda size: configured if idle is None else idle.seconds(size))
+
+    def worth_keeping(self) -> Accesses:
+        """Return the fewest accesses with which contents of any tuned namespace are worth their place above."""
+        configured = self._settings.accesses
+        return Accesses(self._fewest(WARM, configured.to_warm), self._fewest(HOT, configured.to_hot))
+
+    def _fewest(self, edge: str, configured: int) -> int:
+        least = [idle.threshold.fewest() for (name, _), idle in self.in_force.items() if name == edge]
+        return min(least, default=configured)
+
+    def restore(self, names: Iterable[Name]) -> None:
+        """Put in force again what was so: the thresholds that the restored edges have."""
+        known = dict(self._edges.items())
+        self.in_force = {name: self._idle_time(name, known[name]) for name in names if name in known}
