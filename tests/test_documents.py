@@ -244,7 +244,7 @@ def test_settings_without_effect_are_marked() -> None:
             else:
                 assert name in used, f"{name} is read nowhere: mark it in its declaration"
     assert marked & used <= {"enabled", "prefix", "lossy"}, "marked as not used, but something reads it"
-    assert len(marked) > 10
+    assert marked
 
 
 def test_links_between_documents_lead_somewhere() -> None:

@@ -14,7 +14,22 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from stratakv import __version__
-from stratakv.cli import compact, config_command, demo, explain, gc, get, keys, load, migrate, restore, stats, verify
+from stratakv.cli import (
+    compact,
+    config_command,
+    demo,
+    explain,
+    gc,
+    get,
+    keys,
+    load,
+    migrate,
+    restore,
+    simulate,
+    stats,
+    tune,
+    verify,
+)
 from stratakv.cli.output import print_error, print_json
 from stratakv.errors import ConfigurationError, StrataError
 
@@ -26,7 +41,9 @@ FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130
 
-_COMMANDS = (demo, load, keys, get, explain, migrate, stats, verify, gc, compact, restore, config_command)
+_COMMANDS = (
+    demo, load, keys, get, explain, migrate, stats, verify, gc, compact, restore, simulate, tune, config_command
+)  # fmt: skip
 _EXAMPLES = """\
 examples:
   stratakv demo
@@ -40,6 +57,8 @@ examples:
   stratakv restore --from s3://bucket/prefix --dir new-store
   stratakv gc --dir store
   stratakv compact --dir store --all
+  stratakv tune --explain --dir store
+  stratakv simulate trace.csv --policy all --capacity 10%
   stratakv config show --config memory.yaml
 
 exit codes: 0 good, 1 found damage or failed, 2 wrong usage (configuration errors count as wrong usage),

@@ -16,6 +16,8 @@ from stratakv.errors import StoreLockedError
 if TYPE_CHECKING:
     import argparse
 
+    from stratakv.config import OptimizationConfig
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-command and its options."""
@@ -41,20 +43,8 @@ def run(args: argparse.Namespace) -> int:
         StoreLockedError: A process has it open that has not written a snapshot yet.
         StrataError: The store cannot be read.
     """
-    from stratakv.engine.store import Store
-
     config = existing_store(args)
-    source = f"read from {args.dir}; nobody has it open"
-    try:
-        store = Store(config, read_only=True)
-    except StoreLockedError as locked:
-        statistics = _last_snapshot(args.dir, locked)
-        source = f"last snapshot of process {locked.pid}, which has {args.dir} open"
-    else:
-        try:
-            statistics = at_rest(store.statistics.all())
-        finally:
-            store.close()
+    statistics, source = statistics_of(config, args.dir)
     statistics = judged(statistics)
     if args.json:
         print_json(statistics)
@@ -68,6 +58,21 @@ def run(args: argparse.Namespace) -> int:
                 print_line(f"  {name:<22}{figure}")
         _print_namespaces(statistics["namespaces"])
     return 0
+
+
+def statistics_of(config: OptimizationConfig, directory: str) -> tuple[dict[str, Any], str]:
+    """Return the statistics of a store, and words for where they come from; errors as `run`."""
+    from stratakv.engine.store import Store
+
+    try:
+        store = Store(config, read_only=True)
+    except StoreLockedError as locked:
+        statistics = _last_snapshot(directory, locked)
+        return statistics, f"last snapshot of process {locked.pid}, which has {directory} open"
+    try:
+        return at_rest(store.statistics.all()), f"read from {directory}; nobody has it open"
+    finally:
+        store.close()
 
 
 def _last_snapshot(directory: str, locked: StoreLockedError) -> dict[str, Any]:

@@ -22,7 +22,9 @@ _PARTS = ("LOCK", "catalog.db", "journal", "warm", "cold", "reserve", "bloom.fil
 _ENOUGH = 2
 
 
-def add_arguments(parser: argparse.ArgumentParser, made: str = "", *, writes: bool = False) -> None:
+def add_arguments(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup, made: str = "", *, writes: bool = False
+) -> None:
     """Add `--dir` and `--config`, and `--take-over` to a command that opens the store for writing.
 
     Args:

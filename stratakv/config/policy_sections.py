@@ -38,7 +38,9 @@ class TargetsConfig(Section):
         75.0, "Bytes to be saved, in percent of the plain bytes; statistics compare with it", limits=PERCENT
     )
     overhead_percent: float = setting(
-        5.0, "Time that may be added to an operation, in percent (not used yet)", limits=NOT_NEGATIVE
+        5.0,
+        "Time that callers may spend waiting for what lies below RAM, in percent of the time that passes",
+        limits=NOT_NEGATIVE,
     )
 
 
@@ -46,32 +48,61 @@ class TargetsConfig(Section):
 class PricesConfig(Section):
     """What things cost, in one currency. The statistics estimate the object store's monthly bill from them."""
 
-    ram_gb_month: float = setting(3.0, "One GB of RAM for a month (not used yet)", limits=NOT_NEGATIVE)
-    ssd_gb_month: float = setting(0.08, "One GB of SSD for a month (not used yet)", limits=NOT_NEGATIVE)
+    ram_gb_month: float = setting(3.0, "One GB of RAM for a month", limits=NOT_NEGATIVE)
+    ssd_gb_month: float = setting(0.08, "One GB of SSD for a month", limits=NOT_NEGATIVE)
     object_gb_month: float = setting(0.023, "One GB in the object store for a month", limits=NOT_NEGATIVE)
     put_per_1000: float = setting(0.005, "1,000 writing requests to the object store", limits=NOT_NEGATIVE)
     get_per_1000: float = setting(0.0004, "1,000 reading requests to the object store", limits=NOT_NEGATIVE)
     transfer_gb: float = setting(0.09, "One GB read from the object store over the network", limits=NOT_NEGATIVE)
     blocked_second: float = setting(
         1e-5,
-        "A second of whoever waits: a thread about 1e-5, a GPU 1e-3, a person 1e-2 (not used yet)",
+        "A second of whoever waits: a thread about 1e-5, a GPU 1e-3, a person 1e-2",
         limits=NOT_NEGATIVE,
     )
 
 
 @dataclass(slots=True)
 class AdaptiveConfig(Section):
-    """The engine that watches telemetry and retunes the thresholds. It does not exist yet: thresholds stay."""
+    """The engine that watches telemetry and retunes thresholds, shares of RAM and budgets of codecs."""
 
-    enabled: bool = setting(True, "False leaves every threshold where it is configured (not used yet)")
-    telemetry_interval_seconds: float = setting(10.0, "Seconds between samples (not used yet)", limits=POSITIVE)
-    retune_interval_seconds: float = setting(300.0, "Seconds between retunes (not used yet)", limits=POSITIVE)
-    retune_requests: int = setting(
-        20_000, "Requests after which a retune comes earlier (not used yet)", limits=Limits(low=1)
+    enabled: bool = setting(True, "False freezes every threshold where it is: as configured, or as tuned before")
+    telemetry_interval_seconds: float = setting(10.0, "Seconds between looks at what happened", limits=POSITIVE)
+    retune_interval_seconds: float = setting(300.0, "Seconds between retunes", limits=POSITIVE)
+    retune_requests: int = setting(20_000, "Requests after which a retune comes earlier", limits=Limits(low=1))
+    learning_rate: float = setting(
+        0.5, "How much of a wanted change is made at once; 0 watches and changes nothing", limits=FRACTION
     )
-    learning_rate: float = setting(0.5, "How much of a wanted change is made at once (not used yet)", limits=FRACTION)
+    cool_down_seconds: float = setting(
+        600.0, "Seconds that a setting stays after a change that was rolled back", limits=NOT_NEGATIVE
+    )
+    shortest_idle_seconds: float = setting(
+        10.0, "No tuned threshold is shorter: seconds of idling in a tier", limits=NOT_NEGATIVE
+    )
+    longest_idle_hours: float = setting(
+        2160.0, "No tuned threshold is longer: hours of idling in a tier", limits=POSITIVE
+    )
+    hot_capacity_min_mb: float | None = setting(
+        None, "With hot_capacity_max_mb: MB that RAM for values never shrinks below", limits=POSITIVE
+    )
+    hot_capacity_max_mb: float | None = setting(
+        None,
+        "With hot_capacity_min_mb: MB that RAM for values may grow to; none = it stays at tiered_storage."
+        "hot_capacity_mb",
+        limits=POSITIVE,
+    )
+    divide_hot: bool = setting(True, "True divides RAM between namespaces by what a byte of it saves each of them")
     targets: TargetsConfig = field(default_factory=TargetsConfig, metadata=declared("What it works towards"))
     prices: PricesConfig = field(default_factory=PricesConfig, metadata=declared("What things cost"))
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        low, high = self.hot_capacity_min_mb, self.hot_capacity_max_mb
+        if (low is None) != (high is None):
+            missing = "hot_capacity_min_mb" if low is None else "hot_capacity_max_mb"
+            yield missing, "is missing: the capacity moves between two bounds; set both, or neither"
+        elif low is not None and high is not None and low > high:
+            yield "hot_capacity_min_mb", f"is {low:g}, above hot_capacity_max_mb ({high:g})"
+        if self.shortest_idle_seconds > self.longest_idle_hours * 3600:
+            yield "shortest_idle_seconds", "is longer than longest_idle_hours"
 
 
 @dataclass(slots=True)
@@ -111,6 +142,11 @@ class NamespaceConfig(Section):
         "Days after its last write when a prunable value goes; none = from the optimisation level",
         limits=POSITIVE,
         from_level=True,
+    )
+    blocked_second: float | None = setting(
+        None,
+        "What a second costs of whoever waits for its values; none = adaptive.prices.blocked_second",
+        limits=NOT_NEGATIVE,
     )
     dedup_scope: Literal["store", "namespace"] = setting(
         "store", "Whether equal contents are shared with the whole store, or only within the namespace"

@@ -242,6 +242,10 @@ class Transaction:
         """Note when the pack's blobs are worth another look."""
         self._connection.execute("UPDATE packs SET due = ? WHERE id = ?", (due, pack))
 
+    def bring_forward(self, tier: int, seconds: int) -> None:
+        """Look at a tier's packs so much sooner than noted."""
+        self._connection.execute("UPDATE packs SET due = max(0, due - ?) WHERE tier = ?", (seconds, tier))
+
     def doom_packs(self, packs: Iterable[int], now: int) -> None:
         """Take packs without live blobs out of the catalog; their objects are removed after a grace period."""
         for pack in packs:

@@ -13,6 +13,7 @@ from stratakv.engine.entries import BATCH, COUNT, NAMESPACE, ONE, encode_entry, 
 from stratakv.engine.journal_format import Location
 from stratakv.engine.parts import STRIPES, Parts
 from stratakv.engine.records import IN_HOT, KeyRecord
+from stratakv.engine.watch import DELETED, WROTE, hash_of
 from stratakv.errors import CapacityError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Committer:
         self._hot = parts.hot
         self._stamps = parts.stamps
         self._monotonic = parts.clock.monotonic
+        self._note = parts.watch.note
         self._most_bytes = int(parts.config.storage.dirty_limit_mb * 1024 * 1024)
 
     def introduce(self, number: int, name: str, salt: bytes) -> None:
@@ -102,7 +104,7 @@ class Committer:
         self, change: Change, payload: Encoded | None, sequence: int, segment: int, offset: int, size: int
     ) -> None:
         """Make a journaled change visible. Called in journal order, one at a time; doing it again does no harm."""
-        key, _, record, content = change
+        key, stored_key, record, content = change
         record = KeyRecord._make((sequence, *record[1:]))
         blob = None
         if payload is not None:
@@ -110,6 +112,8 @@ class Committer:
             blob = DirtyBlob(location, payload.codec, payload.dictionary, payload.size, record.namespace)
         now = self._monotonic()
         dirty, stripe = self._dirty, hash(key) % STRIPES
+        kind = DELETED if content is None else WROTE
+        self._note(kind, key, hash_of(stored_key), record.namespace, size)
         with self._hot.lock:
             # From here to the end no reader may take an old value into RAM: an odd stamp forbids it, and the old entry
             # is not read any more, so that nobody sees the old value after somebody saw the new one.

@@ -24,11 +24,12 @@ from stratakv.engine.codecs.raw import RawCodec
 from stratakv.engine.codecs.registry import TYPED_ONLY, codec_by_id, codec_of
 from stratakv.engine.codecs.zstd import ZstdCodec
 from stratakv.engine.dictionaries import DictionaryBook
-from stratakv.engine.encoding import Budgets, Encoder
+from stratakv.engine.encoding import Encoder
 from stratakv.engine.loss import Loss, Permissions, lose
 from stratakv.engine.losses import Losses
 from stratakv.engine.serialization import Serializer, segments
 from stratakv.engine.serialization.layout import ESCAPE
+from stratakv.engine.stages import Budgets
 from stratakv.errors import ConfigurationError, CorruptionError
 from stratakv.types import CompressionStrategy
 

@@ -9,7 +9,7 @@ Invariant: what no codec makes shorter is kept raw, so a payload is never longer
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from stratakv.engine.codecs.base import UNTYPED, Encoded
 from stratakv.engine.codecs.candidates import LZ4, LZMA, ZSTD, name_of
@@ -27,6 +27,7 @@ from stratakv.engine.codecs.zstd import ZstdCodec
 from stratakv.engine.loss import LOSSY
 from stratakv.engine.serialization import segments
 from stratakv.engine.serialization.layout import ESCAPE
+from stratakv.engine.stages import AT_STORE, IN_COLD_PACKS, IN_WARM_PACKS, Budgets
 from stratakv.errors import CorruptionError
 from stratakv.policies.codec_choice import Budget, CodecChoice
 from stratakv.types import CompressionStrategy
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("stratakv")
 
-AT_STORE, IN_WARM_PACKS, IN_COLD_PACKS = "store", "warm", "cold"
 DICTIONARY, COLUMNS, TOGETHER, APART = range(100, 104)
 """Candidates that a container of parts does not know: for text, and for arrays of one shape."""
 
@@ -63,17 +63,6 @@ _USES_DICTIONARIES = frozenset({_ADAPTIVE, CompressionStrategy.ZSTD}) | TYPED_ON
 
 # A value that columns make so much smaller than anything else has no need of company.
 _LEAD = 0.85
-
-ONE_OF_MANY = 10
-"""Who reads a block of many values wants one of them: a KB of it may take so many times less."""
-
-
-class Budgets(NamedTuple):
-    """Microseconds that a KB may take: encoding it at store and in background work, and decoding it from a pack."""
-
-    store: float
-    background: float
-    read: float
 
 
 class _Plan:
@@ -130,7 +119,7 @@ class Encoder:
         self._current = book.current
         self._strategy = strategy
         self._now = now
-        self._budgets = budgets
+        self._configured = self._budgets = budgets
         self.fast_level = fast_level(level)
         self._choice = CodecChoice()
         self._plans: dict[int, _Plan] = {}
@@ -174,30 +163,26 @@ class Encoder:
             self._count(encoded, name)
         return encoded
 
+    def scale_budgets(self, factor: float) -> None:
+        """Let background work spend so many times what is configured."""
+        self._budgets = self._configured.scaled(factor)
+
     def _plan(self, namespace: int) -> _Plan:
         strategy = self.strategy_of(namespace)
         if strategy is None or self._strategy is CompressionStrategy.NONE:
             strategy = self._strategy
         contests = self._contests(namespace, AT_STORE)
-        budget = self._budget(AT_STORE, alone=True)
+        budget = self._budgets.of(AT_STORE, alone=True)
         plan = _Plan(_lossless(strategy), self._current(namespace), contests, budget)
         self._plans[namespace] = plan
         return plan
 
     def _contests(self, namespace: int, stage: str, *, alone: bool = True) -> Contests:
         """Return the contests for arrays; those of many values in one block are held apart."""
-        budget = self._budget(stage, alone=alone)
+        budget = self._budgets.of(stage, alone=alone)
         place = stage if alone else f"{stage}, stacked"
         every, looks = _EVERY_ARRAY[stage], self.may_lose(namespace)
         return Contests(self._choice, namespace, place, budget, every, self._now, _name_of, looks=looks)
-
-    def _budget(self, stage: str, *, alone: bool) -> Budget:
-        store, background, read = self._budgets
-        if stage == AT_STORE:
-            return Budget(store)
-        # Warm is for what is read often enough to be read quickly.
-        quick = stage == IN_WARM_PACKS or not alone
-        return Budget(background, read / ONE_OF_MANY if quick else read)
 
     def _fast_text(
         self, plaintext: bytes, namespace: int, plan: _Plan, strategy: CompressionStrategy
@@ -299,7 +284,7 @@ class Encoder:
 
     def _block_contest(self, namespace: int, stage: str, *, alone: bool) -> Timed:
         kind = "one value" if alone else "values side by side"
-        return self._contests(namespace, stage).named(kind, self._budget(stage, alone=alone), _EVERY[stage])
+        return self._contests(namespace, stage).named(kind, self._budgets.of(stage, alone=alone), _EVERY[stage])
 
     def typed(
         self, plaintexts: Sequence[bytes], layout: Sequence[Span], *, namespace: int, level: int, stage: str

@@ -11,80 +11,24 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from stratakv.engine.divisions import Divisions
+from stratakv.engine.hot_entries import BLOB_BYTES, BYTES_HEADER, HotBlob, HotEntry, own_bytes
 from stratakv.errors import CapacityError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from stratakv.engine.codecs.base import Encoded
     from stratakv.policies.eviction.base import EvictionPolicy
 
-BLOB_BYTES = 72 + 72 + 65 + 32 + 24
-"""A HotBlob, its Encoded, its digest (bytes of 32) and two boxed integers."""
+SLICE = 256
+"""So many entries change their division while writers wait."""
 
-ENTRY_BYTES = 96 + 32 + 24
-"""A HotEntry and its boxed version and time."""
+USES_THAT_COUNT = 3
+"""A policy that takes an entry over is told of so many of its past reads at most."""
 
 SPARSE_TABLE_BYTES = 400
 """A table with more bytes than this for each entry is mostly empty: a full one has about 90."""
-
-BYTES_HEADER = sys.getsizeof(b"")
-
-
-class HotBlob:
-    """One content in RAM.
-
-    Attributes:
-        digest: Its identity.
-        encoded: Its payload.
-        keys: How many hot keys hold it.
-        ram_bytes: RAM of the blob and its payload.
-    """
-
-    __slots__ = ("digest", "encoded", "keys", "ram_bytes")
-
-    def __init__(self, digest: bytes, encoded: Encoded) -> None:
-        self.digest = digest
-        self.encoded = encoded
-        self.keys = 0
-        self.ram_bytes = BLOB_BYTES + BYTES_HEADER + len(encoded.payload)
-
-
-class HotEntry:
-    """One hot key.
-
-    Attributes:
-        blob: Its content.
-        version: The key's version it belongs to.
-        expires: Wall time in milliseconds, 0 for never.
-        namespace: The namespace's number.
-        used: Monotonic time of the last use, in seconds.
-        uses: How often it was read since it came in.
-        extra: As in `KeyRecord`.
-        pinned: Never offered to the eviction policy.
-    """
-
-    __slots__ = ("blob", "expires", "extra", "namespace", "pinned", "used", "uses", "version")
-
-    def __init__(
-        self,
-        blob: HotBlob,
-        version: int,
-        expires: int,
-        namespace: int,
-        used: float,
-        extra: bytes | None,
-        *,
-        pinned: bool,
-    ) -> None:
-        self.blob = blob
-        self.version = version
-        self.expires = expires
-        self.namespace = namespace
-        self.used = used
-        self.uses = 0
-        self.extra = extra
-        self.pinned = pinned
 
 
 class HotTable:
@@ -92,15 +36,17 @@ class HotTable:
 
     Args:
         capacity: Budget in bytes.
-        policy: Chooses victims.
+        make_policy: Makes the policy that chooses victims, for a capacity in bytes.
     """
 
-    def __init__(self, capacity: int, policy: EvictionPolicy) -> None:
+    def __init__(self, capacity: int, make_policy: Callable[[int], EvictionPolicy]) -> None:
         self.lock = threading.Lock()
         self.capacity = capacity
         self.entries: dict[str, HotEntry] = {}
-        self.policy = policy
+        self.divisions = Divisions(capacity, make_policy)
         self.evictions = 0
+        self.on_leave: Callable[[str, HotEntry], None] = lambda _key, _entry: None
+        """Told of each entry that is evicted, under the lock."""
         self._blobs: dict[bytes, HotBlob] = {}
         self._content_bytes = 0
         self._pinned_bytes = 0
@@ -138,32 +84,37 @@ class HotTable:
             fresh = blob is None
             if blob is None:
                 blob = HotBlob(digest, encoded)
-            own = _entry_bytes(key, extra)
+            own = own_bytes(key, extra)
             size = own + blob.ram_bytes
             # A pin can be too large here too: it was made while the capacity was larger.
             if size + self._pinned_bytes > self.capacity and size > self._room_for_pin(key):
                 self._remove(key)
                 return False
             previous = self.entries.get(key)
-            self.entries[key] = HotEntry(blob, version, expires, namespace, used, extra, pinned=pinned)
+            division = self.divisions.of(namespace)
+            self.entries[key] = HotEntry(blob, division, version, expires, namespace, used, extra, pinned=pinned)
             blob.keys += 1
             if fresh:
                 self._blobs[digest] = blob
             self._content_bytes += size if fresh else own
+            self._tell_policy(key, self.entries[key], previous)
             if previous is not None:
-                self._forget_previous(key, previous)
-            self._tell_policy(key, size, previous, pinned=pinned)
+                self._forget(key, previous)
             if self._content_bytes + self._table_bytes() > self.capacity:
                 self._evict(key)
             return True
 
-    def _evict(self, keep: str) -> None:
-        while self.usage > self.capacity:
-            victim = self.policy.evict(keep=keep)
+    def _evict(self, keep: str, most: int = 1 << 30) -> None:
+        while self.usage > self.capacity and most > 0:
+            most -= 1
+            victim = self.divisions.evict(keep)
             if victim is None:
                 return
             self.evictions += 1
-            self._drop(str(victim))
+            entry = self.entries[victim]
+            entry.division.held -= entry.bytes_as(victim)
+            self.on_leave(victim, entry)
+            self._drop(victim)
 
     def _table_bytes(self) -> int:
         """Return the bytes of the tables, measured anew at every 16th call: they grow in large steps only."""
@@ -173,20 +124,25 @@ class HotTable:
             self._measured = self.usage - self._content_bytes
         return self._measured
 
-    def _tell_policy(self, key: str, size: int, previous: HotEntry | None, *, pinned: bool) -> None:
-        if pinned:
+    def _tell_policy(self, key: str, entry: HotEntry, previous: HotEntry | None) -> None:
+        """Have an entry tracked, or not, in place of what stood under its key."""
+        size = entry.bytes_as(key)
+        if previous is not None and not previous.pinned:
+            if not entry.pinned and previous.division is entry.division:
+                entry.division.resize(key, size, previous.bytes_as(key))
+                return
+            previous.division.remove(key, previous.bytes_as(key))
+        if entry.pinned:
             self._pinned_bytes += size
-            self.policy.remove(key)
-        elif previous is None or previous.pinned:
-            self.policy.insert(key, size)
         else:
-            self.policy.resize(key, size)
+            entry.division.insert(key, size)
 
-    def _forget_previous(self, key: str, previous: HotEntry) -> None:
-        if previous.pinned:
-            self._pinned_bytes -= _entry_bytes(key, previous.extra) + previous.blob.ram_bytes
-        self._content_bytes -= _entry_bytes(key, previous.extra)
-        self._release_blob(previous.blob)
+    def _forget(self, key: str, entry: HotEntry) -> None:
+        """Take an entry that no policy tracks any more out of the sums."""
+        if entry.pinned:
+            self._pinned_bytes -= entry.bytes_as(key)
+        self._content_bytes -= own_bytes(key, entry.extra)
+        self._release_blob(entry.blob)
 
     def _release_blob(self, blob: HotBlob) -> None:
         blob.keys -= 1
@@ -200,6 +156,7 @@ class HotTable:
             blob = entry.blob
             if self.entries.get(key) is not entry or blob.keys != 1 or len(encoded.payload) > len(blob.encoded.payload):
                 return False
+            before = entry.bytes_as(key)
             saved = len(blob.encoded.payload) - len(encoded.payload)
             blob.encoded = encoded
             blob.ram_bytes -= saved
@@ -207,7 +164,7 @@ class HotTable:
             if entry.pinned:
                 self._pinned_bytes -= saved
             else:
-                self.policy.reweigh(key, _entry_bytes(key, entry.extra) + blob.ram_bytes)
+                entry.division.reweigh(key, before - saved, before)
             return True
 
     def remove(self, key: str) -> None:
@@ -216,17 +173,19 @@ class HotTable:
             self._remove(key)
 
     def _remove(self, key: str) -> None:
-        if key in self.entries:
-            self.policy.remove(key)
+        entry = self.entries.get(key)
+        if entry is not None:
+            if not entry.pinned:
+                entry.division.remove(key, entry.bytes_as(key))
             self._drop(key)
 
     def _drop(self, key: str) -> None:
-        self._forget_previous(key, self.entries.pop(key))
+        self._forget(key, self.entries.pop(key))
         if not self.entries:
             # A dictionary keeps the table of its largest size until it is cleared.
             self.entries.clear()
             self._blobs.clear()
-            self.policy.shrink()
+            self.divisions.shrink()
 
     def check_pin(self, key: str, payload_bytes: int, extra: bytes | None = None) -> None:
         """Make sure that a pin fits.
@@ -235,7 +194,7 @@ class HotTable:
             CapacityError: All pinned entries together would exceed the budget.
         """
         with self.lock:
-            needed = _entry_bytes(key, extra) + BLOB_BYTES + BYTES_HEADER + payload_bytes
+            needed = own_bytes(key, extra) + BLOB_BYTES + BYTES_HEADER + payload_bytes
             room = self._room_for_pin(key)
             if needed > room:
                 raise CapacityError(
@@ -248,7 +207,7 @@ class HotTable:
         previous = self.entries.get(key)
         own = 0
         if previous is not None and previous.pinned:
-            own = _entry_bytes(key, previous.extra) + previous.blob.ram_bytes
+            own = previous.bytes_as(key)
         return self.capacity - self._pinned_bytes + own
 
     def unpin(self, key: str) -> None:
@@ -257,14 +216,56 @@ class HotTable:
             entry = self.entries.get(key)
             if entry is not None and entry.pinned:
                 entry.pinned = False
-                size = _entry_bytes(key, entry.extra) + entry.blob.ram_bytes
+                size = entry.bytes_as(key)
                 self._pinned_bytes -= size
-                self.policy.insert(key, size)
+                entry.division.insert(key, size)
 
-    def idle_since(self, moment: float) -> list[str]:
-        """Return the unpinned keys last used before the monotonic `moment`."""
+    def used_before(self, moment: float) -> list[tuple[str, HotEntry]]:
+        """Return the unpinned entries last used before the monotonic `moment`, with their keys."""
         keys, entries = self._listed()
-        return [key for key, entry in zip(keys, entries, strict=True) if entry.used < moment and not entry.pinned]
+        pairs = zip(keys, entries, strict=True)
+        return [(key, entry) for key, entry in pairs if entry.used < moment and not entry.pinned]
+
+    # -- the budget ------------------------------------------------------------------------------------------
+
+    def set_budget(self, capacity: int, shares: Mapping[int, int], pause: Callable[[], None]) -> None:
+        """Take another budget in bytes, and divide it: namespaces that are named have these shares of it.
+
+        Entries are handed to their division's policy in slices, so that writers wait for none longer than for one.
+        """
+        with self.lock:
+            self.capacity = capacity
+            self.divisions.divide(shares, capacity)
+        keys, _ = self._listed()
+        for start in range(0, len(keys), SLICE):
+            with self.lock:
+                for key in keys[start : start + SLICE]:
+                    self._rehome(key)
+            pause()
+        while self.usage > self.capacity:
+            before = self.evictions
+            with self.lock:
+                self._evict("", SLICE)
+            if self.evictions == before:
+                return  # what is left is pinned
+            pause()
+
+    def _rehome(self, key: str) -> None:
+        """Hand an entry to the division of its namespace."""
+        entry = self.entries.get(key)
+        if entry is None:
+            return
+        old, new = entry.division, self.divisions.of(entry.namespace)
+        entry.division = new
+        if old is new or entry.pinned:
+            return
+        size = entry.bytes_as(key)
+        old.remove(key, size)
+        new.insert(key, size)
+        for _ in range(min(entry.uses, USES_THAT_COUNT)):
+            new.hit(key)
+
+    # -- what is there ---------------------------------------------------------------------------------------
 
     def _listed(self) -> tuple[list[str], list[HotEntry]]:
         """Return keys and entries in two flat lists, for who looks at all of them and must not hold the lock so long.
@@ -292,7 +293,7 @@ class HotTable:
         """Return the bytes of each namespace's entries; a shared blob is divided among its keys."""
         totals: dict[int, int] = {}
         for key, entry in zip(*self._listed(), strict=True):
-            size = _entry_bytes(key, entry.extra) + entry.blob.ram_bytes // max(1, entry.blob.keys)
+            size = own_bytes(key, entry.extra) + entry.blob.ram_bytes // max(1, entry.blob.keys)
             totals[entry.namespace] = totals.get(entry.namespace, 0) + size
         return totals
 
@@ -303,7 +304,7 @@ class HotTable:
             self._content_bytes
             + sys.getsizeof(self.entries)
             + sys.getsizeof(self._blobs)
-            + self.policy.overhead_bytes()
+            + self.divisions.overhead_bytes()
         )
 
     def shrink(self) -> None:
@@ -315,14 +316,10 @@ class HotTable:
                     # A reader that misses an entry just now finds the value below.
                     table.clear()
                     table.update(content)  # type: ignore[arg-type]  # each with its own items
-                    self.policy.shrink()
+                    self.divisions.shrink()
 
     def clear(self) -> None:
         """Let everything go."""
         with self.lock:
             for key in list(self.entries):
                 self._remove(key)
-
-
-def _entry_bytes(key: str, extra: bytes | None) -> int:
-    return ENTRY_BYTES + sys.getsizeof(key) + (sys.getsizeof(extra) if extra is not None else 0)

@@ -8,17 +8,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from stratakv.engine.moments import moment, span
+from stratakv.engine.moments import moment
 from stratakv.engine.movement import Movement
 from stratakv.engine.outlook import Outlook, Prospect, second_after
 from stratakv.engine.records import ANYWHERE, IN_COLD, IN_HOT, IN_WARM, TIERS
 from stratakv.engine.usage import Usage
+from stratakv.engine.watch import content_hash
 from stratakv.engine.worker import no_pause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from stratakv.engine.hot import HotEntry
 
 
 class Journeys(Outlook):
@@ -83,8 +82,9 @@ class Journeys(Outlook):
         standing = self._standing
         if standing.entry is not None:
             return
-        pin, needed = standing.state.pin, self._tiered.promote_to_hot_accesses
-        more = max(1, needed - standing.accesses)
+        pin, needed = standing.state.pin, self._parts.admission.accesses.to_hot
+        uses = self._uses()
+        more = max(1, needed - uses)
         if pin in (IN_WARM, IN_COLD):
             because = f"no read takes it into RAM: the key is pinned to {TIERS[pin].value}"
         elif pin == IN_HOT:
@@ -93,8 +93,8 @@ class Journeys(Outlook):
             because = "the next read takes it into RAM, as long as its last write is in the journal"
         else:
             because = (
-                f"{_reads(more, 'takes', 'take')} it into RAM: it was read {_times(standing.accesses)} since it was "
-                f"placed, {needed} are wanted (tiered_storage.promote_to_hot_accesses)"
+                f"{_reads(more, 'takes', 'take')} it into RAM: it was used {_times(uses)} lately, {needed} are wanted "
+                "(tiered_storage.promote_to_hot_accesses, as tuned)"
             )
         yield Prospect("enter_ram", None, because)
 
@@ -110,17 +110,21 @@ class Journeys(Outlook):
             because = f"no idle time takes it out of RAM: {self._off}; where RAM is full, {policy} may"
             yield Prospect("leave_ram", None, because)
         else:
-            at = self._leaves(entry)
+            idle, told = self._idle(IN_HOT, entry.namespace, entry.bytes_as(self._standing.key), entry.uses)
+            # The first whole second at which it has been idle for longer than it may.
+            at = second_after(self._wall(entry.used) + idle)
             because = (
                 f"in RAM, last used {self._ago(self._wall(entry.used))}; it leaves when idle for more than "
-                f"{span(self._hot_idle)} (tiered_storage.hot_to_warm_idle_hours), that is at {moment(at)} at the "
+                f"{told}, that is at {moment(at)} at the "
                 f"earliest, {self._round}; sooner where RAM is full and {policy} chooses it"
             )
             yield Prospect("leave_ram", at, because)
 
-    def _leaves(self, entry: HotEntry) -> float:
-        """Return the first whole second at which an entry has been idle for longer than it may."""
-        return second_after(self._wall(entry.used) + self._hot_idle)
+    def _uses(self) -> int:
+        """Return how often the content was used lately, as far as that brings it up."""
+        standing = self._standing
+        known = 0 if standing.state.digest is None else self._parts.admission.uses(content_hash(standing.state.digest))
+        return max(standing.accesses, known)
 
     # -- up and down -----------------------------------------------------------------------------------------
 
@@ -129,20 +133,20 @@ class Journeys(Outlook):
         standing = self._standing
         if not self._lying or self._tier != IN_COLD or self._asked() == IN_WARM:
             return
-        needed = self._tiered.promote_to_warm_accesses
-        more = max(1, needed - standing.accesses)
+        needed = self._parts.admission.accesses.to_warm
+        uses = self._uses()
+        more = max(1, needed - uses)
         if self._off or self._stuck:
             yield Prospect("promote", None, f"it stays in cold: {self._off or self._stuck}")
         elif standing.state.digest in self._parts.wanted_warm:
-            yield Prospect("promote", standing.now, f"in cold and read {_times(standing.accesses)}: warm {self._round}")
+            yield Prospect("promote", standing.now, f"in cold and used {_times(uses)} lately: warm {self._round}")
         elif standing.state.pin != ANYWHERE:
             pinned = TIERS[standing.state.pin].value
             yield Prospect("promote", None, f"reads leave it in cold: the key is pinned to {pinned}")
         else:
             because = (
-                f"in cold; {_reads(more, 'brings', 'bring')} it to warm {self._round}: it was read "
-                f"{_times(standing.accesses)} since it was placed, {needed} are wanted "
-                "(tiered_storage.promote_to_warm_accesses)"
+                f"in cold; {_reads(more, 'brings', 'bring')} it to warm {self._round}: it was used {_times(uses)} "
+                f"lately, {needed} are wanted (tiered_storage.promote_to_warm_accesses, as tuned)"
             )
             yield Prospect("promote", None, because)
 
@@ -157,14 +161,26 @@ class Journeys(Outlook):
         if bar:
             yield Prospect("demote", None, f"it does not move to cold: {bar}")
             return
-        idle = f"idle for {span(self._warm_idle)} (tiered_storage.warm_to_cold_idle_hours)"
-        if pack is None or not self._lying:
+        blob = standing.blob
+        size = blob.place.size * pack.length // max(1, pack.plaintext) if blob is not None and pack is not None else 0
+        namespace = blob.namespace if blob is not None else standing.state.namespace
+        seconds, told = self._idle(IN_WARM, namespace, size, standing.accesses)
+        idle = f"idle for {told}"
+        if pack is None or blob is None or not self._lying:
             yield Prospect("demote", None, f"it moves to cold when {idle}, counted from its checkpoint")
             return
         last = pack.created if standing.last_access is None else standing.last_access
-        at: float = math.ceil(max(pack.due, pack.created + self._warm_idle, last + self._warm_idle))
-        held = max(map(self._held_by_ram, standing.uses), default=0.0)
+        at: float = math.ceil(max(pack.due, pack.created + seconds, last + seconds))
+        # A use in RAM keeps the content warm; leaving RAM for being idle does not undo it.
+        held = max((float(math.ceil(int(self._wall(use.used)) + seconds)) for use in standing.uses), default=0.0)
         squeezed = self._squeezed()
+        if not squeezed and at <= standing.now and self._parts.admission.is_used(content_hash(blob.digest)):
+            because = (
+                f"it stays in warm though it has been {idle}: it was used {_times(self._uses())} lately, so its next "
+                "read would bring it back at once; that count fades with time"
+            )
+            yield Prospect("demote", None, because)
+            return
         if squeezed:
             yield Prospect("demote", min(at, standing.now), squeezed)
             return
@@ -179,10 +195,6 @@ class Journeys(Outlook):
         if self._tiered.warm_capacity_mb is not None:
             because += "; sooner where warm grows beyond tiered_storage.warm_capacity_mb"
         yield Prospect("demote", at, because)
-
-    def _held_by_ram(self, entry: HotEntry) -> float:
-        """Return how long a use in RAM keeps the content warm; leaving RAM for being idle does not undo it."""
-        return math.ceil(int(self._wall(entry.used)) + self._warm_idle)
 
     def _squeezed(self) -> str:
         """Say so where warm is over its capacity and this pack is among those that give way, idle or not."""

@@ -35,6 +35,11 @@ class Learning:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
+    def run(self, pause: Callable[[], None]) -> None:
+        """Train what is due and bring the filter up to date; right after a checkpoint, when all contents are known."""
+        self.train(pause)
+        self.refresh_filter(pause)
+
     def train(self, pause: Callable[[], None]) -> int:
         """Train a dictionary for each namespace that has enough samples; return how many were added."""
         parts = self._parts

@@ -14,15 +14,18 @@ from stratakv.engine.catalog_rows import whole_digest
 from stratakv.engine.naming import CarriedNames, current_names
 from stratakv.engine.pack_source import PackGoneError
 from stratakv.engine.pack_writer import open_pack_writer
-from stratakv.engine.records import IN_COLD, IN_WARM
+from stratakv.engine.records import IN_COLD, IN_HOT, IN_WARM
 from stratakv.engine.telemetry import CORRUPTIONS, DEMOTIONS, PROMOTIONS
-from stratakv.engine.usage import Usage, pinned_tiers
+from stratakv.engine.usage import NEVER_READ, Usage, pinned_tiers
+from stratakv.engine.watch import content_hash
 from stratakv.errors import ConfigurationError, CorruptionError
+from stratakv.policies.tuning.verdict import HOT, WARM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from stratakv.engine.catalog_rows import PackRow
+    from stratakv.engine.hot_entries import HotEntry
     from stratakv.engine.pack_names import Name
     from stratakv.engine.pack_writer import WrittenPack
     from stratakv.engine.parts import Parts
@@ -91,6 +94,18 @@ def note_damage(parts: Parts, pack: PackRow, block: int | None, failure: Corrupt
             parts.dirty.mark_damaged(whole_digest(number, stored))
 
 
+def note_leaving(parts: Parts, key: str, entry: HotEntry) -> None:
+    """An entry is about to leave RAM: remember how often it was used there, and that coming back soon is a regret."""
+    content = content_hash(entry.blob.digest)
+    now = parts.clock.monotonic()
+    parts.admission.left_ram(content, entry.uses, now - entry.used)
+    regrets = parts.regrets[HOT]
+    if entry.uses:
+        regrets.read_above(content)
+    even = parts.placement.break_even(IN_HOT, entry.namespace, entry.bytes_as(key))
+    regrets.moved_down(content, now + even)
+
+
 class Movement:
     """Moves what is due.
 
@@ -103,9 +118,8 @@ class Movement:
         self._parts = parts
         tiered = parts.config.tiered_storage
         self._enabled = parts.config.enable_tiered_storage and tiered.enabled
-        self._hot_idle = tiered.hot_to_warm_idle_hours * 3600
-        self._warm_idle = tiered.warm_to_cold_idle_hours * 3600
         self._warm_capacity = None if tiered.warm_capacity_mb is None else int(tiered.warm_capacity_mb * 1024 * 1024)
+        parts.hot.on_leave = lambda key, entry: note_leaving(parts, key, entry)
         self.slack = int(parts.config.storage.pack_size_mb * 1024 * 1024)
         self.demoted = 0
 
@@ -124,12 +138,15 @@ class Movement:
             return
         parts = self._parts
         now = parts.clock.monotonic()
-        moment = now + 1 if settle else now - self._hot_idle
+        placement = parts.placement
+        moment = now + 1 if settle else now - placement.shortest(IN_HOT)
         offset = parts.clock.now() - now
-        for key in parts.hot.idle_since(moment):
-            entry = parts.hot.entries.get(key)
-            if entry is not None and not settle:
+        for key, entry in parts.hot.used_before(moment):
+            if not settle:
+                if entry.used >= now - placement.seconds(IN_HOT, entry.namespace, entry.bytes_as(key), entry.uses):
+                    continue
                 self._note_use(parts.catalog.blob_number(entry.blob.digest), int(entry.used + offset))
+            note_leaving(parts, key, entry)
             parts.hot.remove(key)
             parts.counters.add(DEMOTIONS, 1)
 
@@ -173,7 +190,8 @@ class Movement:
             return
         usage = Usage(parts)
         excess = self.excess()
-        idle_since = float("inf") if settle else now - self._warm_idle
+        placement = parts.placement
+        idle_since = float("inf") if settle else now - placement.shortest(IN_WARM)
         squeezed = usage.coldest(packs, excess, pause) if excess > 0 and not settle else 0
         latest = max(idle_since, squeezed)
         due = [pack for pack in packs if pack.created <= latest and (pack.due <= now or settle or excess > 0)]
@@ -188,14 +206,20 @@ class Movement:
             for blob in live_blobs(parts, pack):
                 pause()
                 last = usage.last(blob.number, blob.digest, pack, reads)
+                size = len(blob.plaintext) * pack.length / max(1, pack.plaintext)
+                uses = reads.get(blob.number, NEVER_READ)[1]
+                leaves = last + placement.seconds(IN_WARM, blob.namespace, int(size), uses)
                 # Many may have been used last in the same second: no more of them go than have to.
-                gives_way = last <= idle_since or (last <= squeezed and freed < excess)
+                idle = leaves <= now and not parts.admission.is_used(content_hash(blob.digest))
+                gives_way = settle or idle or (last <= squeezed and freed < excess)
                 if gives_way and usage.may_go_cold(blob.digest):
-                    freed += len(blob.plaintext) * pack.length / max(1, pack.plaintext)
+                    freed += size
+                    until = parts.clock.monotonic() + placement.break_even(IN_WARM, blob.namespace, int(size))
+                    parts.regrets[WARM].moved_down(content_hash(blob.digest), until)
                     writer.add(blob.namespace, blob.digest, blob.plaintext, blob.names)
                     self._commit(writer.take(), sources, DEMOTIONS, point="demote")
                 else:
-                    until = max(math.ceil(last + self._warm_idle), now + 1)
+                    until = max(math.ceil(leaves), now + 1)
                     look_again[pack.id] = min(look_again.get(pack.id, until), until)
         self._commit(writer.finish(), sources, DEMOTIONS, point="demote")
         with parts.catalog.write(now) as transaction:
@@ -208,6 +232,8 @@ class Movement:
         parts = self._parts
         wanted, parts.wanted_warm = parts.wanted_warm, set()
         found = parts.catalog.find_blobs(wanted)
+        for digest in found:
+            parts.regrets[WARM].moved_up(content_hash(digest), parts.clock.monotonic())
         self._carry([blob.blob for blob in found.values() if blob.tier == IN_COLD], IN_WARM, pause)
 
     def _asked_moves(self, pause: Callable[[], None]) -> None:

@@ -61,6 +61,8 @@ class Mover:
         self._disposal = Disposal(parts)
         self.collection = Collection(parts)
         self.learning = Learning(parts)
+        self.regularly: list[Callable[[Callable[[], None]], None]] = []
+        """What others want done at each of this machine's steps, beside the moving."""
         self.carrier = Carrier(parts, self._compaction, self._disposal)
         self.publish: Callable[[], None] = lambda: None
         """Writes the statistics snapshot for readers beside the owner."""
@@ -118,8 +120,9 @@ class Mover:
         checkpointed = self._checkpoint_due() and not self._must_wait_for_carrier()
         if checkpointed:
             self._checkpoint.run(pause)
-            self.learning.train(pause)
-            self.learning.refresh_filter(pause)
+            self.learning.run(pause)
+        for work in self.regularly:
+            work(pause)
         if self._publish_by is not None and (checkpointed or self._parts.clock.monotonic() >= self._publish_by):
             self._snapshot()
         if self._parts.clock.monotonic() >= self._next_upkeep:
@@ -154,8 +157,9 @@ class Mover:
 
         def all_work() -> None:
             self._checkpoint.run(no_pause)
-            self.learning.train(no_pause)
-            self.learning.refresh_filter(no_pause)
+            self.learning.run(no_pause)
+            for work in self.regularly:
+                work(no_pause)
             self._all_upkeep(settle=settle)
 
         with self._carrying.lock, self._here.lock:

@@ -16,6 +16,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ from stratakv.engine.labels import Labels
 from stratakv.engine.learning import empty_filter
 from stratakv.engine.ownership import LOCK_FILE, DirectoryLock
 from stratakv.engine.parts import Parts
+from stratakv.engine.placement import Placement
 from stratakv.engine.records import IN_COLD, IN_WARM, decode_key
 from stratakv.engine.replay import JournalReader, Replayed
 from stratakv.engine.reserve import Reserve
@@ -43,7 +45,9 @@ from stratakv.engine.serialization import Serializer
 from stratakv.engine.shelf import Shelf
 from stratakv.engine.telemetry import Counters
 from stratakv.engine.tier_opening import claim_cold, open_tiers, refuse_other_place
+from stratakv.engine.watch import Watch
 from stratakv.errors import CapacityError, ConfigurationError, CorruptionError
+from stratakv.policies.admission import Accesses, Admission
 from stratakv.policies.eviction import policy_by_name
 from stratakv.types import StorageTier
 
@@ -160,6 +164,9 @@ def _assemble(
         labels = Labels(Namespaces(config.namespaces), known, _not_open_yet, lossy=config.compression.lossy)
         compression.encoder.strategy_of, compression.encoder.may_lose = labels.strategy, labels.may_lose
         capacity = config.effective_hot_capacity_bytes
+        tiered = config.tiered_storage
+        # What leaves RAM for being idle is half as well remembered when it has been away for as long again.
+        fades_every = max(60.0, tiered.hot_to_warm_idle_hours * 3600)
         parts = Parts(
             config=config,
             path=path,
@@ -173,7 +180,14 @@ def _assemble(
             catalog=catalog,
             journal=None,
             dirty=DirtyTable(),
-            hot=HotTable(capacity, policy_by_name(config.tiered_storage.eviction_policy, capacity)),
+            hot=HotTable(capacity, partial(policy_by_name, tiered.eviction_policy, objective=tiered.hit_objective)),
+            placement=Placement(config, labels.name, remote=tiers[IN_COLD].remote),
+            admission=Admission(
+                Accesses(tiered.promote_to_warm_accesses, tiered.promote_to_hot_accesses),
+                clock.monotonic(),
+                fades_every,
+            ),
+            watch=Watch(clock.monotonic),
             labels=labels,
             serializer=serializer,
             compression=compression,

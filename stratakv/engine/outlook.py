@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stratakv.engine.moments import moment, span
+from stratakv.engine.placement import SETTINGS
 from stratakv.engine.records import ANYWHERE
 
 if TYPE_CHECKING:
@@ -52,8 +53,6 @@ class Outlook:
             self._off = "tiered storage is off (enable_tiered_storage: false)"
         elif not tiered.enabled:
             self._off = "tiered storage is off (tiered_storage.enabled: false)"
-        self._hot_idle = tiered.hot_to_warm_idle_hours * 3600
-        self._warm_idle = tiered.warm_to_cold_idle_hours * 3600
         every = span(parts.config.effective_migration_interval)
         self._round = "in the next maintain()" if parts.clock.manual else f"in the next round (every {every})"
         self._tier = standing.blob.tier if standing.blob is not None else ANYWHERE
@@ -68,6 +67,15 @@ class Outlook:
         if pack is not None and pack.id in self._parts.sick_packs:
             return f"background work met trouble in pack {pack.name} and leaves it alone until the store is opened anew"
         return ""
+
+    def _idle(self, tier: int, namespace: int, size: int, uses: int) -> tuple[float, str]:
+        """Return how long a content may lie idle in a tier, and the words for it that say where this comes from."""
+        placement = self._parts.placement
+        seconds = placement.seconds(tier, namespace, size, uses)
+        source = SETTINGS[tier]
+        if placement.is_tuned(tier, namespace):
+            source = f"tuned for its namespace, size and uses; {source} is where it began"
+        return seconds, f"{span(seconds)} ({source})"
 
     def _wall(self, monotonic: float) -> float:
         return monotonic + self._parts.clock.now() - self._parts.clock.monotonic()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import weakref
 from contextlib import suppress
 from pathlib import Path
@@ -174,3 +175,10 @@ def read_owner_pid(path: str | os.PathLike[str]) -> int | None:
     finally:
         os.close(descriptor)
     return int(text) if text.isdigit() else None
+
+
+def remove_store(path: Path) -> None:
+    """Remove a store's directory, though a reader that comes late may be closing its catalog in it."""
+    while path.exists():
+        with suppress(FileNotFoundError):
+            shutil.rmtree(path)

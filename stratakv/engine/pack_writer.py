@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from stratakv.engine.codecs.levels import cold_level, warm_level
 from stratakv.engine.codecs.stack import shape_of
-from stratakv.engine.encoding import IN_COLD_PACKS, IN_WARM_PACKS, Encoder
 from stratakv.engine.packs import FOOTER, PackBuilder, pack_prefix
 from stratakv.engine.records import IN_COLD, Place
 from stratakv.engine.serialization import Segment, segments
 from stratakv.engine.serialization.layout import ESCAPE
+from stratakv.engine.stages import IN_COLD_PACKS, IN_WARM_PACKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from stratakv.backends.base import Backend
     from stratakv.engine.catalog_write import Transaction
     from stratakv.engine.codecs.base import Elements, Encoded
+    from stratakv.engine.encoding import Encoder
     from stratakv.engine.pack_names import Name
     from stratakv.engine.parts import Parts
 

@@ -9,7 +9,10 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from stratakv.engine.below import Below
 from stratakv.engine.records import IN_COLD
+from stratakv.policies.regrets import Regrets
+from stratakv.policies.tuning.verdict import EDGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,11 +33,14 @@ if TYPE_CHECKING:
     from stratakv.engine.journal_format import Location
     from stratakv.engine.labels import Labels
     from stratakv.engine.ownership import DirectoryLock
+    from stratakv.engine.placement import Placement
     from stratakv.engine.reserve import Reserve
     from stratakv.engine.serialization import Serializer
     from stratakv.engine.shelf import Shelf
     from stratakv.engine.telemetry import Counters
+    from stratakv.engine.watch import Watch
     from stratakv.files import Files
+    from stratakv.policies.admission import Admission
 
 STRIPES = 1024
 
@@ -56,6 +62,9 @@ class Parts:
     journal: Journal | None
     dirty: DirtyTable
     hot: HotTable
+    placement: Placement
+    admission: Admission
+    watch: Watch
     labels: Labels
     serializer: Serializer
     compression: CompressionEngine
@@ -65,6 +74,9 @@ class Parts:
     bloom: BloomFilter | None
     reserve: Reserve
     counters: Counters
+    below: Below = field(default_factory=Below)
+    regrets: dict[str, Regrets] = field(default_factory=lambda: {edge: Regrets() for edge in EDGES})
+    """Moves that turned out wrong, by edge."""
     claim: Claim | None = None
     """The right to write to a remote cold tier; None where it is this store's alone anyway."""
     pins: dict[str, int] = field(default_factory=dict)

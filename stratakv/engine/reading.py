@@ -17,7 +17,9 @@ from stratakv.engine.records import ANYWHERE, IN_COLD, IN_HOT, TIERS, Place, che
 from stratakv.engine.shelf import digest_of
 from stratakv.engine.single_flight import SingleFlight
 from stratakv.engine.telemetry import ABSENT, CORRUPTIONS, HITS, MISSES, READS
+from stratakv.engine.watch import READ, content_hash, hash_of
 from stratakv.errors import CorruptionError
+from stratakv.policies.tuning.verdict import HOT, WARM
 from stratakv.types import StorageTier
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 RETRIES = 16
 """A blob that moves while it is read is looked up again; more moves than this within one read do not happen."""
+PLAIN_TO_STORED = 4
+"""About so many bytes of plaintext are one below RAM; thresholds hang on the size of a content, but not closely."""
 STEADY_AFTER = 4
 """So many times a read is tried beside removals; then it holds them up."""
 
@@ -87,7 +91,7 @@ class Reader:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._entries = parts.hot.entries
-        self._hit = parts.hot.policy.hit
+        self._watch = parts.watch
         self._decode = parts.compression.decode
         self._loads = parts.serializer.loads
         self._monotonic = parts.clock.monotonic
@@ -96,18 +100,18 @@ class Reader:
         self._count_miss = parts.counters.ticker(MISSES)
         self._count_absent = parts.counters.ticker(ABSENT)
         self._flights: SingleFlight[Loaded] = SingleFlight()
-        tiered = parts.config.tiered_storage
-        self._to_warm = tiered.promote_to_warm_accesses
-        self._to_hot = tiered.promote_to_hot_accesses
 
     # -- values ----------------------------------------------------------------------------------------------
 
     def get(self, key: str, default: object = None) -> object:
         """Return the value, or `default` on a miss. The hot path takes no lock."""
         self._count_read()
+        recorder = self._watch.recorder
+        if recorder is not None:
+            recorder.read(key)
         entry = self._entries.get(key)
         if entry is not None and (not entry.expires or entry.expires > self._parts.wall_ms()):
-            self._hit(key)
+            entry.division.hit(key)
             entry.used = self._monotonic()
             entry.uses += 1
             self._count_hit()
@@ -119,9 +123,12 @@ class Reader:
     def get_with_tier(self, key: str) -> Value | None:
         """Return the value with its tier, version, expiry and extra; None on a miss."""
         self._count_read()
+        recorder = self._watch.recorder
+        if recorder is not None:
+            recorder.read(key)
         entry = self._entries.get(key)
         if entry is not None and (not entry.expires or entry.expires > self._parts.wall_ms()):
-            self._hit(key)
+            entry.division.hit(key)
             entry.used = self._monotonic()
             entry.uses += 1
             self._count_hit()
@@ -203,16 +210,17 @@ class Reader:
     def load(self, key: str) -> Value | None:
         """Read a key from journal or packs, and take it into RAM if the policies say so."""
         parts = self._parts
-        check_key(key)  # here and not before: what RAM holds has a good key
+        stored_key = check_key(key)  # here and not before: what RAM holds has a good key
+        began = self._monotonic()
         for attempt in range(RETRIES):
             with contextlib.nullcontext() if attempt < STEADY_AFTER else parts.shelf.removals:
                 try:
-                    return self._load_once(key)
+                    return self._load_once(key, stored_key, began)
                 except (PackGoneError, KeyError):
                     continue  # it moved between look-up and read
         raise CorruptionError(f"{key!r} moved {RETRIES} times while it was read")
 
-    def _load_once(self, key: str) -> Value | None:
+    def _load_once(self, key: str, stored_key: bytes, began: float) -> Value | None:
         """Look the key up and read it; PackGoneError or KeyError where it moved in between."""
         parts = self._parts
         stamp = parts.stamps[hash(key) % STRIPES], parts.removals
@@ -226,8 +234,10 @@ class Reader:
             if self._moved(key, state):
                 raise KeyError(key) from failure
             raise self._corrupt(failure, key, state) from failure
+        parts.watch.note(READ, key, hash_of(stored_key), state.namespace, len(loaded.plaintext) // PLAIN_TO_STORED)
         self._admit(key, state, loaded, stamp)
         value = self._loads(loaded.plaintext)
+        parts.below.add(state.namespace, loaded.tier, self._monotonic() - began)
         return Value(value, TIERS[loaded.tier], state.version, state.expires, state.extra)
 
     def fetch(self, key: str, state: State) -> tuple[bytes, Encoded | None]:
@@ -298,23 +308,32 @@ class Reader:
     def _admit(self, key: str, state: State, loaded: Loaded, stamp: tuple[int, int]) -> None:
         """Count the access; promote as the thresholds say."""
         parts = self._parts
-        pinned = state.pin
+        pinned, digest = state.pin, state.digest
+        if digest is None:
+            return
         if state.blob is not None and not parts.read_only:
             touched = parts.touched.get(state.blob)
             count = (state.accesses if touched is None else touched[1]) + 1
             parts.touched[state.blob] = (parts.wall(), count)
-            if loaded.tier == IN_COLD and count >= self._to_warm and pinned == ANYWHERE and state.digest is not None:
-                parts.wanted_warm.add(state.digest)
-            if count < self._to_hot and pinned != IN_HOT:
+            content = content_hash(digest)
+            uses = max(count, parts.admission.read_below(content))
+            now = self._monotonic()
+            parts.regrets[HOT].read_below(content, now)
+            if loaded.tier == IN_COLD:
+                parts.regrets[WARM].read_below(content, now)
+                if uses >= parts.admission.accesses.to_warm and pinned == ANYWHERE:
+                    parts.wanted_warm.add(digest)
+            if uses < parts.admission.accesses.to_hot and pinned != IN_HOT:
                 return
-        if pinned not in (ANYWHERE, IN_HOT) or state.digest is None:
+            parts.regrets[HOT].moved_up(content, now)
+        if pinned not in (ANYWHERE, IN_HOT):
             return
         encoded = loaded.encoded
         if encoded is None:
-            hot = parts.hot.blob(state.digest)
+            hot = parts.hot.blob(digest)
             encoded = hot.encoded if hot else parts.compression.encode_fast(loaded.plaintext, state.home)
         parts.hot.put(
-            key, state.digest, encoded, state.version, expires=state.expires, namespace=state.namespace,
+            key, digest, encoded, state.version, expires=state.expires, namespace=state.namespace,
             used=self._monotonic(), extra=state.extra, pinned=pinned == IN_HOT,
             unless=lambda: self._is_old(key, stamp),
         )  # fmt: skip

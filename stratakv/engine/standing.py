@@ -14,7 +14,7 @@ from stratakv.engine.records import ANYWHERE, IN_COLD, encode_key
 if TYPE_CHECKING:
     from stratakv.engine.catalog_rows import FoundBlob, PackRow
     from stratakv.engine.dirty import DirtyBlob
-    from stratakv.engine.hot import HotEntry
+    from stratakv.engine.hot_entries import HotEntry
     from stratakv.engine.parts import Parts
     from stratakv.engine.reading import Reader, State
     from stratakv.engine.records import KeyRecord

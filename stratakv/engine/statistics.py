@@ -18,6 +18,7 @@ from stratakv.engine.snapshot import SNAPSHOT_FILE
 if TYPE_CHECKING:
     from stratakv.engine.mover import Mover
     from stratakv.engine.parts import Parts
+    from stratakv.engine.tuning import Tuning
 
 TOUCHED_BYTES = 56 + 32 + 36
 """A pair in `Parts.touched`, its boxed time and its key."""
@@ -33,6 +34,9 @@ SELECT k.namespace, count(*), sum(coalesce(b.size, 0)) FROM keys k LEFT JOIN blo
 WHERE k.blob IS NOT NULL GROUP BY 1
 """
 
+LEAST_TO_JUDGE = 1 << 20
+"""Less plaintext says nothing of what is saved: tables and files of a fixed size weigh more."""
+
 KEYS_TO_JOIN = 200_000
 """With more keys the background publishes without the section `namespaces`; callers get it all the same."""
 
@@ -44,6 +48,8 @@ class Statistics:
         self._parts = parts
         self._opened = parts.clock.monotonic()
         self.background: Mover | None = None
+        self.tuning: Tuning | None = None
+        self._reduction: float | None = None
         self._contents_at: tuple[int, ...] | None = None
         self._contents: list[tuple[Any, ...]] = []
         self._keys_at: tuple[int, ...] | None = None
@@ -79,7 +85,7 @@ class Statistics:
             "namespaces": self._namespaces(contents) if by_namespace else {},
             "storage": {**sizes, "path": str(self._parts.path), "temporary": self._parts.temporary},
             "background": self._background(counters),
-            "adaptive": {"retunes": 0, "last_changes": []},
+            "adaptive": self.tuning.report() if self.tuning is not None else {},
             "config": {
                 "enabled": True,
                 "optimization_level": self._parts.config.optimization_level,
@@ -87,6 +93,10 @@ class Statistics:
                 "eviction_policy": self._parts.config.tiered_storage.eviction_policy,
             },
         }
+
+    def reduction(self) -> float | None:
+        """Return the percentage of bytes saved when it was last measured; None where there was too little to judge."""
+        return self._reduction
 
     def _content_rows(self) -> list[tuple[Any, ...]]:
         """Return (namespace, tier, contents, references, plaintext bytes, the same by reference, the same of contents).
@@ -217,6 +227,10 @@ class Statistics:
             + TOUCHED_BYTES * len(parts.touched)
             + parts.shelf.ram_bytes
             + parts.dictionaries.ram_bytes()
+            + parts.watch.ram_bytes()
+            + parts.admission.overhead_bytes()
+            + sum(regrets.overhead_bytes() for regrets in parts.regrets.values())
+            + (self.tuning.ram_bytes() if self.tuning is not None else 0)
             + (parts.bloom.ram_bytes if parts.bloom is not None else 0)
         )
         return {
@@ -236,6 +250,7 @@ class Statistics:
         plaintext = sum(row[5] for row in contents) + self._dirty_contents()[2]
         held = sizes["ram_bytes"] + sizes["catalog_cache_bytes"] + sizes["disk_bytes"]
         reduction = 100 * (1 - held / plaintext) if plaintext else 0.0
+        self._reduction = reduction if plaintext >= LEAST_TO_JUDGE else None
         target = self._parts.config.adaptive.targets.memory_reduction_percent
         return {
             "plaintext_bytes": plaintext,

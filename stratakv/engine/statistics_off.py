@@ -32,7 +32,7 @@ _COUNTS = {
         "other_disk_bytes disk_bytes"
     ),
     "background": "checkpoints collected expired corruptions failures dirty_keys",
-    "adaptive": "retunes",
+    "adaptive": "retunes lost_notes",
 }
 
 
@@ -46,6 +46,8 @@ def statistics_off(config: OptimizationConfig) -> dict[str, Any]:
     sections["overall"] |= {"memory_reduction_target_percent": target, "target_achieved": False}
     sections["storage"] |= {"path": None, "temporary": False}
     sections["background"] |= {"last_failure": None, "pruning_paused": None, "journal_failure": None}
+    tuned = ["thresholds", "shares", "eviction", "accesses", "recent", "moves", "rent_weight", "codec_factor"]
+    sections["adaptive"] |= {"enabled": False, **dict.fromkeys(tuned)}
     sections["adaptive"]["last_changes"] = []
     sections["namespaces"] = {}
     sections["config"] = {

@@ -6,7 +6,6 @@ Checks on every call that the store is open and in its own process; knows nothin
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import logging
 import os
@@ -20,10 +19,13 @@ from stratakv.engine.listing import Listing
 from stratakv.engine.medium import warn_of
 from stratakv.engine.mover import Mover
 from stratakv.engine.opening import open_parts
+from stratakv.engine.ownership import remove_store
 from stratakv.engine.reading import Reader, State, Value
+from stratakv.engine.recording import Recording
 from stratakv.engine.records import check_key
 from stratakv.engine.snapshot import write_snapshot
 from stratakv.engine.statistics import Statistics
+from stratakv.engine.tuning import Tuning
 from stratakv.engine.writing import Condition, Writer, Written
 from stratakv.errors import ClosedError, ConfigurationError, CorruptionError, StoreLockedError, StrataError
 from stratakv.files import Files
@@ -31,7 +33,6 @@ from stratakv.types import CompressionStrategy, StorageTier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from stratakv.backends.base import Backend
     from stratakv.config import OptimizationConfig
@@ -77,6 +78,9 @@ class Store:
         self.reader = Reader(parts)
         self.listing = Listing(parts, self.reader)
         self.statistics = Statistics(parts)
+        self.tuning = Tuning(parts, self.statistics.reduction)
+        self.statistics.tuning = self.tuning
+        self._recording = Recording(parts)
         self.mover: Mover | None = None
         self._writer: Writer | None = None
         self._closing = threading.Lock()
@@ -88,6 +92,7 @@ class Store:
             parts.labels.introduce = self._writer.introduce
             self.mover.publish = self._publish
             self.statistics.background = self.mover
+            self.mover.regularly += [self.tuning.step, self._recording.step]
             self.mover.start()
         lifetimes.begin(self)
         warn_of(parts.path, temporary=parts.temporary)
@@ -294,7 +299,7 @@ class Store:
             parts.hot.clear()
             lifetimes.end(self)
             if parts.temporary if remove is None else remove:
-                _remove(parts.path)
+                remove_store(parts.path)
             if problems:
                 raise problems[0]
 
@@ -305,6 +310,8 @@ class Store:
             self.mover.checkpoint()
             self.mover.carrier.save_last(LAST_BACKUP_SECONDS)
             self.mover.learning.save_filter()
+            self.tuning.save()
+            self._recording.stop()
             self.parts.catalog.compact(rewrite=False)
             self._publish()
         self.mover.raise_failure()
@@ -328,13 +335,6 @@ class Store:
 
 def _absent(state: State | None) -> bool:
     return state is None
-
-
-def _remove(path: Path) -> None:
-    """Remove a directory, though a reader that comes late may be closing its catalog in it."""
-    while path.exists():
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(path)
 
 
 def _tried(action: object) -> list[BaseException]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 LOOKED_UP_AT_ONCE = 128
+NEVER_READ = (0, 0)
 
 
 class Usage:
@@ -41,19 +42,20 @@ class Usage:
         """Tell whether no pin holds a content above cold."""
         return self._pinned.get(digest, IN_COLD) == IN_COLD
 
-    def reads(self, pack: PackRow) -> dict[int, int]:
-        """Return the wall time in seconds of the last read of those of a pack's blobs that were read."""
+    def reads(self, pack: PackRow) -> dict[int, tuple[int, int]]:
+        """Return (wall seconds of the last read, reads since it was placed) of a pack's blobs that were read."""
         rows = self._parts.catalog.rows(
-            "SELECT a.blob, a.last FROM accesses a JOIN blobs b ON b.id = a.blob WHERE b.pack = ?", (pack.id,)
+            "SELECT a.blob, a.last, a.count FROM accesses a JOIN blobs b ON b.id = a.blob WHERE b.pack = ?", (pack.id,)
         )
-        last = {row[0]: row[1] for row in rows}
-        for number, (at, _) in list(self._parts.touched.items()):
-            last[number] = max(at, last.get(number, 0))
-        return last
+        reads = {number: (last, count) for number, last, count in rows}
+        for number, (at, count) in list(self._parts.touched.items()):
+            known = reads.get(number, NEVER_READ)
+            reads[number] = (max(at, known[0]), max(count, known[1]))
+        return reads
 
-    def last(self, number: int, digest: bytes, pack: PackRow, reads: dict[int, int]) -> int:
+    def last(self, number: int, digest: bytes, pack: PackRow, reads: dict[int, tuple[int, int]]) -> int:
         """Return the wall time in seconds of a blob's last use: a read of it, or when it was packed."""
-        return max(reads.get(number, pack.created), int(self._in_ram.get(digest, 0)))
+        return max(reads.get(number, (pack.created, 0))[0], int(self._in_ram.get(digest, 0)))
 
     def coldest(self, packs: Sequence[PackRow], size: int, pause: Callable[[], None]) -> int:
         """Return the moment (wall seconds) up to which contents were last used that together take `size` bytes."""

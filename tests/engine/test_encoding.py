@@ -12,8 +12,8 @@ from stratakv.config import OptimizationConfig
 from stratakv.engine.codecs import Encoded, ZstdCodec
 from stratakv.engine.compression import CompressionEngine, cold_level, warm_level
 from stratakv.engine.dictionaries import DictionaryBook
-from stratakv.engine.encoding import IN_COLD_PACKS, IN_WARM_PACKS
 from stratakv.engine.serialization import Serializer, segments
+from stratakv.engine.stages import IN_COLD_PACKS, IN_WARM_PACKS
 
 
 def record(number: int) -> dict[str, object]:

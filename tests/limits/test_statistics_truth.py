@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from stratakv import ManualClock, OptimizationConfig, OptimizationMiddleware
+from stratakv.config.place_sections import EVICTION_POLICIES
 from stratakv.engine.codecs.blosc import blosc2_installed
 from stratakv.engine.codecs.numeric import pcodec_installed
 from tests.limits.full_disks import used_bytes
@@ -165,7 +166,7 @@ def test_ram_is_true_where_dirty_keys_have_left_the_hot_table(tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("traced")
-@pytest.mark.parametrize("policy", ["lru", "lfu", "fifo"])
+@pytest.mark.parametrize("policy", EVICTION_POLICIES)
 def test_ram_is_true_for_shared_contents_under_every_policy(tmp_path: Path, policy: str) -> None:
     values = [record(number) for number in range(RECORDS // 8)]
     with open_store(tmp_path / "store", tiered_storage={"eviction_policy": policy}) as memory:
