@@ -1,7 +1,7 @@
-"""Puts real output into README.md: `python -m benchmarks.readme` the demo's, `... reduction --data DIR` the reductions.
+"""Puts real output into README.md: the demo's by `python -m benchmarks.readme`, a benchmark's by `... NAME --data DIR`.
 
-Runs `stratakv demo`, or the benchmark of reductions (`--result FILE` takes a JSON result of it that is there already),
-and replaces what stands between the two markers. It measures nothing itself, so it is no benchmark that
+NAME is one of `TABLES`. Runs `stratakv demo`, or the benchmark (`--result FILE` takes a JSON result of it that is there
+already), and replaces what stands between the two markers. It measures nothing itself, so it is no benchmark that
 `python -m benchmarks all` would run.
 """
 
@@ -11,11 +11,14 @@ import json
 import subprocess
 import sys
 import sysconfig
+from importlib import import_module
 from pathlib import Path
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN = "<!-- demo output -->"
 END = "<!-- end of demo output -->"
+TABLES = ("reduction", "hitratio", "adaptive")
+"""Benchmarks with a `markdown` module; the README has markers for each."""
 TABLE_BEGIN = "<!-- reduction table -->"
 TABLE_END = "<!-- end of reduction table -->"
 
@@ -35,14 +38,14 @@ def with_output(readme: str, output: str) -> str:
     return _between(readme, BEGIN, END, f"```text\n{output.strip()}\n```")
 
 
-def with_table(readme: str, table: str) -> str:
-    """Return the README with the table of reductions replaced.
+def with_table(readme: str, table: str, name: str = "reduction") -> str:
+    """Return the README with a benchmark's tables replaced.
 
     Raises:
         ValueError: A marker is missing, or stands there twice.
     """
     # Markdown wants an empty line between a comment and a table.
-    return _between(readme, TABLE_BEGIN, TABLE_END, f"\n{table.strip()}\n")
+    return _between(readme, f"<!-- {name} table -->", f"<!-- end of {name} table -->", f"\n{table.strip()}\n")
 
 
 def _between(readme: str, begin: str, end: str, block: str) -> str:
@@ -64,33 +67,33 @@ def refresh(arguments: list[str]) -> int:
     return demo.returncode
 
 
-def refresh_table(arguments: list[str]) -> int:
-    """Put the table of reductions into the README; return the benchmark's exit code.
+def refresh_table(name: str, arguments: list[str]) -> int:
+    """Put a benchmark's tables into the README; return the benchmark's exit code.
 
     Args:
+        name: One of `TABLES`.
         arguments: The benchmark's own; or `--result FILE`, a JSON result that it printed before.
     """
-    from benchmarks.reduction.markdown import markdown
-
     if arguments[:1] == ["--result"] and len(arguments) == 2:
         text = Path(arguments[1]).read_text(encoding="utf-8")
     else:
-        with_table(README.read_text(encoding="utf-8"), "")  # lacking markers are found before minutes have passed
-        command = [sys.executable, "-m", "benchmarks.reduction", "--json", *arguments]
+        with_table(README.read_text(encoding="utf-8"), "", name)  # lacking markers are found before minutes have passed
+        command = [sys.executable, "-m", f"benchmarks.{name}", "--json", *arguments]
         ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         if ran.returncode:
             print(f"the benchmark failed with code {ran.returncode}: {README.name} stays as it is", file=sys.stderr)
             return ran.returncode
         text = ran.stdout
-    table = markdown(json.loads(text))
-    README.write_text(with_table(README.read_text(encoding="utf-8"), table), encoding="utf-8")
+    table = import_module(f"benchmarks.{name}.markdown").markdown(json.loads(text))
+    README.write_text(with_table(README.read_text(encoding="utf-8"), table, name), encoding="utf-8")
     return 0
 
 
 def refresh_named(arguments: list[str]) -> int:
-    """Refresh what the arguments name: the reductions, or else the demo's output; return the exit code."""
+    """Refresh what the arguments name: a benchmark's tables, or else the demo's output; return the exit code."""
     try:
-        return refresh_table(arguments[1:]) if arguments[:1] == ["reduction"] else refresh(arguments)
+        name = next(iter(arguments), "")
+        return refresh_table(name, arguments[1:]) if name in TABLES else refresh(arguments)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

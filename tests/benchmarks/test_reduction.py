@@ -103,7 +103,7 @@ def test_every_corpus_is_measured(data: Path, capsys: pytest.CaptureFixture[str]
         assert row["payload_bytes"] == row["disk"]["cold_packs"] + row["disk"]["dictionaries"]
         assert row["total_bytes"] > row["payload_bytes"]
         assert row["catalog_bytes_per_key"] > 0
-        assert row["ram"]["hot_bytes"] == pytest.approx(row["ram"]["hot_bytes_by_statistics"], rel=0.25, abs=4096)
+        assert row["ram"]["hot_bytes"] == pytest.approx(row["ram"]["hot_bytes_by_statistics"], rel=0.25, abs=8192)
         assert all(row["microseconds"][name] > 0 for name in TIMES)
     chat = rows["tau_airline_messages"]
     assert 0.6 < chat["payload_reduction"] < 0.99
