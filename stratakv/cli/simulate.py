@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 
+from stratakv.cli.simulation.company import refuse_company
 from stratakv.cli.simulation.cost_options import add_options
 from stratakv.cli.store_directory import add_arguments
 
@@ -71,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
         ConfigurationError: A trace cannot be read, or an option cannot be used.
         StrataError: A policy failed.
     """
+    refuse_company(args)
     if args.record is not None:
         from stratakv.cli.simulation import record
 

@@ -68,7 +68,7 @@ def _print_thresholds(adaptive: dict[str, Any]) -> None:
     thresholds = adaptive["thresholds"]
     if thresholds:
         print_table(
-            ("namespace", "edge", "idle time of 1 KB"),
+            ("namespace", "edge", "idle time of 1 KB that nobody has read again"),
             [(name, edge, span(seconds)) for name, edges in thresholds.items() for edge, seconds in edges.items()],
         )
     else:
@@ -79,14 +79,23 @@ def _print_thresholds(adaptive: dict[str, Any]) -> None:
         print_table(("namespace", "share of RAM"), [(name, human_bytes(share)) for name, share in shares.items()])
     accesses, eviction = adaptive["accesses"], adaptive["eviction"]
     print_line()
-    print_line(f"eviction: {eviction['policy']}" + (f", {eviction['why']}" if "why" in eviction else ""))
+    print_line(f"eviction: {_eviction(eviction)}")
     print_line(
         f"uses that bring a value from cold to warm: {accesses['to_warm']}, from warm to hot: {accesses['to_hot']}"
     )
-    print_line(
-        f"rent is weighed {adaptive['rent_weight']:.3g} times, background codecs may spend "
-        f"{adaptive['codec_factor']:.3g} times their budget"
-    )
+    weight, factor = adaptive["rent_weight"], adaptive["codec_factor"]
+    if weight != 1 or factor != 1:
+        print_line(
+            f"to reach its targets: rent counts {weight:.3g} times, background codecs may spend {factor:.3g} times"
+        )
+
+
+def _eviction(eviction: dict[str, Any]) -> str:
+    """Say which policy evicts, and what it has set by itself."""
+    policy, share = str(eviction["policy"]), eviction.get("small_share")
+    if share is None or not eviction.get("switches"):
+        return policy
+    return f"{policy}, which tries new values in {100 * share:.0f}% of the room (changed {eviction['switches']} times)"
 
 
 def _print_moves(adaptive: dict[str, Any]) -> None:
@@ -106,8 +115,19 @@ def _print_changes(changes: list[dict[str, Any]]) -> None:
         print_line("nothing was changed yet")
     for change in changes:
         where = f" of namespace {change['namespace']!r}" if change["namespace"] is not None else ""
-        print_line(f"{moment(change['at'])}  {change['what']}{where}: {change['before']:.4g} -> {change['after']:.4g}")
+        before, after = _figure(change, "before"), _figure(change, "after")
+        print_line(f"{moment(change['at'])}  {change['what']}{where}: {before} -> {after}")
         print_line(f"    because {change['why']}")
         measured = {name: figure for name, figure in change["measured"].items() if figure is not None}
         if measured:
             print_line("    measured before: " + ", ".join(f"{name} {figure:.3g}" for name, figure in measured.items()))
+
+
+def _figure(change: dict[str, Any], when: str) -> str:
+    """Say a setting's value: idle times as times, sizes in bytes, all else as numbers."""
+    value = change[when]
+    if change["what"].startswith("idle seconds"):
+        return span(value)
+    if "RAM" in change["what"]:
+        return human_bytes(value)
+    return f"{value:.4g}"

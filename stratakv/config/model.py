@@ -140,9 +140,12 @@ class OptimizationConfig(Section):
 
     @property
     def effective_hot_capacity_bytes(self) -> int:
-        """Bytes of RAM for values, as configured or from the optimisation level; at least 1."""
+        """Bytes of RAM for values at first, as configured or from the optimisation level, within the bounds set."""
         configured = self.tiered_storage.hot_capacity_mb
         megabytes = self.level.hot_capacity_mb if configured is None else configured
+        low, high = self.adaptive.hot_capacity_min_mb, self.adaptive.hot_capacity_max_mb
+        if low is not None and high is not None:
+            megabytes = min(max(megabytes, low), high)
         return max(1, int(megabytes * BYTES_PER_MB))
 
     @property

@@ -81,6 +81,11 @@ class HotEntry:
         return own_bytes(key, self.extra) + self.blob.ram_bytes
 
 
+def ram_bytes(key: str, payload_bytes: int) -> int:
+    """Return the RAM of a key and a payload of so many bytes, in the hot table."""
+    return own_bytes(key, None) + BLOB_BYTES + BYTES_HEADER + payload_bytes
+
+
 def own_bytes(key: str, extra: bytes | None) -> int:
     """Return the RAM of an entry under its key, without its content."""
     return ENTRY_BYTES + sys.getsizeof(key) + (sys.getsizeof(extra) if extra is not None else 0)

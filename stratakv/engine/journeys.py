@@ -174,7 +174,7 @@ class Journeys(Outlook):
         # A use in RAM keeps the content warm; leaving RAM for being idle does not undo it.
         held = max((float(math.ceil(int(self._wall(use.used)) + seconds)) for use in standing.uses), default=0.0)
         squeezed = self._squeezed()
-        if not squeezed and at <= standing.now and self._parts.admission.is_used(content_hash(blob.digest)):
+        if not squeezed and at <= standing.now and self._parts.admission.is_used(content_hash(blob.digest), seconds):
             because = (
                 f"it stays in warm though it has been {idle}: it was used {_times(self._uses())} lately, so its next "
                 "read would bring it back at once; that count fades with time"

@@ -208,9 +208,10 @@ class Movement:
                 last = usage.last(blob.number, blob.digest, pack, reads)
                 size = len(blob.plaintext) * pack.length / max(1, pack.plaintext)
                 uses = reads.get(blob.number, NEVER_READ)[1]
-                leaves = last + placement.seconds(IN_WARM, blob.namespace, int(size), uses)
+                stays = placement.seconds(IN_WARM, blob.namespace, int(size), uses)
+                leaves = last + stays
                 # Many may have been used last in the same second: no more of them go than have to.
-                idle = leaves <= now and not parts.admission.is_used(content_hash(blob.digest))
+                idle = leaves <= now and not parts.admission.is_used(content_hash(blob.digest), stays)
                 gives_way = settle or idle or (last <= squeezed and freed < excess)
                 if gives_way and usage.may_go_cold(blob.digest):
                     freed += size

@@ -106,10 +106,10 @@ class Reader:
     def get(self, key: str, default: object = None) -> object:
         """Return the value, or `default` on a miss. The hot path takes no lock."""
         self._count_read()
+        entry = self._entries.get(key)
         recorder = self._watch.recorder
         if recorder is not None:
-            recorder.read(key)
-        entry = self._entries.get(key)
+            recorder.read(key, entry)
         if entry is not None and (not entry.expires or entry.expires > self._parts.wall_ms()):
             entry.division.hit(key)
             entry.used = self._monotonic()
@@ -123,10 +123,10 @@ class Reader:
     def get_with_tier(self, key: str) -> Value | None:
         """Return the value with its tier, version, expiry and extra; None on a miss."""
         self._count_read()
+        entry = self._entries.get(key)
         recorder = self._watch.recorder
         if recorder is not None:
-            recorder.read(key)
-        entry = self._entries.get(key)
+            recorder.read(key, entry)
         if entry is not None and (not entry.expires or entry.expires > self._parts.wall_ms()):
             entry.division.hit(key)
             entry.used = self._monotonic()

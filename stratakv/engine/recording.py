@@ -1,9 +1,10 @@
 """Recording: a trace of what a live store is asked for, written for `stratakv simulate`.
 
 Another process asks for it by a request file in the store's directory, since the owner is the only one who sees the
-operations; the owner answers with a finished file. While nothing is recorded an operation pays one comparison.
-Keys are replaced by numbers in the order of their first appearance: a trace tells how often and when, not what.
-Invariant: a recording is bounded in requests and seconds, and what is not finished is removed.
+operations; the owner answers with a file named after the request. While nothing is recorded an operation pays one
+comparison. Keys are replaced by numbers in the order of their first appearance: a trace tells how often and when, not
+what. Sizes are what values take in RAM, with their keys and Python's overhead, as the hot capacity counts them.
+Invariant: a recording is bounded in requests and seconds, and an answer is to the request that it names.
 """
 
 from __future__ import annotations
@@ -12,49 +13,90 @@ import contextlib
 import json
 import logging
 import os
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from stratakv.engine.hot_entries import ram_bytes
 from stratakv.engine.watch import DELETED, READ
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from stratakv.engine.hot_entries import HotEntry
     from stratakv.engine.parts import Parts
 
 log = logging.getLogger("stratakv")
 
 REQUEST_FILE = "record.request"
-ANSWER_FILE = "record.csv"
+LARGEST_REQUEST = 4096
 MOST_REQUESTS = 10_000_000
 MOST_SECONDS = 7 * 86_400.0
 HEADER = "key,size,op,ts"
 LINES_AT_ONCE = 4096
 
 GET, PUT, DELETE = "get", "put", "delete"
+_NAME = re.compile(r"[0-9a-f]{16}")
 
 
 class Request(NamedTuple):
-    """What somebody wants recorded: at most so many operations, for at most so many seconds."""
+    """What somebody wants recorded: at most so many operations, for at most so many seconds, under a name in hex."""
 
+    name: str
     requests: int
     seconds: float
 
 
+def answer_file(name: str) -> str:
+    """Return the file that answers a request."""
+    return f"record-{name}.csv"
+
+
 def ask(directory: Path, request: Request) -> None:
-    """Ask the owner of a store for a trace. The answer is the file `ANSWER_FILE`; `withdraw` ends the recording."""
-    (directory / ANSWER_FILE).unlink(missing_ok=True)
-    fresh = directory / (REQUEST_FILE + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    """Ask the owner of a store for a trace; a request that was there before ends. `withdraw` ends this one."""
+    fresh = directory / f"{REQUEST_FILE}.{request.name}"
+    with os.fdopen(_private(fresh), "w", encoding="utf-8") as file:
         json.dump(request._asdict(), file)
     fresh.replace(directory / REQUEST_FILE)
 
 
-def withdraw(directory: Path) -> None:
-    """Take a request back."""
-    for name in (REQUEST_FILE, ANSWER_FILE):
-        (directory / name).unlink(missing_ok=True)
+def asked(directory: Path) -> Request | None:
+    """Return the request that is there; None where there is none.
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    try:
+        # Never through a link: whoever may write here may not make the owner read elsewhere.
+        descriptor = os.open(directory / REQUEST_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    except OSError as failure:
+        raise ValueError(str(failure)) from failure
+    with os.fdopen(descriptor, "rb") as file:
+        content = json.loads(file.read(LARGEST_REQUEST))
+    try:
+        name, requests, seconds = str(content["name"]), int(content["requests"]), float(content["seconds"])
+    except (KeyError, TypeError, OverflowError) as failure:
+        raise ValueError(f"not a request: {failure!r}") from failure
+    if not (_NAME.fullmatch(name) and requests > 0 and seconds > 0):
+        raise ValueError("not a request: a name of 16 hex digits, and numbers above 0 are wanted")
+    return Request(name, min(requests, MOST_REQUESTS), min(seconds, MOST_SECONDS))
+
+
+def withdraw(directory: Path, name: str) -> None:
+    """Take a request back, unless another one took its place, and its answer."""
+    with contextlib.suppress(ValueError):
+        request = asked(directory)
+        if request is not None and request.name == name:
+            (directory / REQUEST_FILE).unlink(missing_ok=True)
+    (directory / answer_file(name)).unlink(missing_ok=True)
+
+
+def _private(path: Path) -> int:
+    """Open a new file that others may not read."""
+    path.unlink(missing_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
 class Recorder:
@@ -77,28 +119,28 @@ class Recorder:
         """Whether it takes no more."""
         return len(self._operations) >= self._limit
 
-    def read(self, key: str) -> None:
-        """A key was asked for."""
+    def read(self, key: str, entry: HotEntry | None) -> None:
+        """A key was asked for, and found in RAM if there is an entry."""
         if not self.full:
             self._operations.append((key, GET, self._monotonic()))
+            if entry is not None:
+                self._sizes[key] = entry.bytes_as(key)
 
-    def noted(self, kind: int, key: str, size: int) -> None:
+    def noted(self, kind: int, key: str, payload_bytes: int) -> None:
         """A key was written or deleted; or read below RAM, which tells its size, the read itself being known."""
         if kind == READ:
-            self._sizes[key] = size
+            self._sizes[key] = ram_bytes(key, payload_bytes)
         elif not self.full:
             self._operations.append((key, DELETE if kind == DELETED else PUT, self._monotonic()))
             if kind != DELETED:
-                self._sizes[key] = size
+                self._sizes[key] = ram_bytes(key, payload_bytes)
 
-    def lines(self, size_in_ram: Callable[[str], int | None]) -> list[str]:
-        """Return the trace as lines of CSV. Reads of keys that have no value are left out: nothing can hold those."""
+    def lines(self) -> list[str]:
+        """Return the trace as lines of CSV. Reads of keys that had no value are left out: nothing can hold those."""
         numbers: dict[str, int] = {}
         lines = [HEADER]
-        for key, op, at in self._operations:
+        for key, op, at in sorted(self._operations, key=lambda operation: operation[2]):
             size = self._sizes.get(key)
-            if size is None:
-                size = size_in_ram(key)
             if size is not None or op != GET:
                 number = numbers.setdefault(key, len(numbers))
                 lines.append(f"{number},{size or 0},{op},{at - self.began:.6f}")
@@ -119,59 +161,50 @@ class Recording:
     def step(self, pause: Callable[[], None]) -> None:
         """Begin, go on, or finish."""
         parts = self._parts
-        asked = (parts.path / REQUEST_FILE).exists()
-        recorder = parts.watch.recorder
-        if recorder is None or self._request is None:
-            if asked:
-                self._begin()
-            return
-        if not asked:
-            parts.watch.recorder = self._request = None
-            log.info("the recording was withdrawn")
-        elif recorder.full or parts.clock.monotonic() - recorder.began >= self._request.seconds:
-            parts.watch.recorder = self._request = None
-            self._answer(recorder, pause)
-
-    def _begin(self) -> None:
-        parts = self._parts
         try:
-            content = json.loads((parts.path / REQUEST_FILE).read_bytes())
-            request = Request(int(content["requests"]), float(content["seconds"]))
-        except (OSError, ValueError, KeyError, TypeError) as failure:
+            wanted = asked(parts.path)
+        except (OSError, ValueError) as failure:
             log.warning("a request for a recording cannot be read and is removed: %s", failure)
-            withdraw(parts.path)
-            return
-        self._request = Request(min(max(1, request.requests), MOST_REQUESTS), min(request.seconds, MOST_SECONDS))
-        parts.watch.recorder = Recorder(self._request.requests, parts.clock.monotonic)
-        log.info("recording up to %d operations for up to %g s", *self._request)
+            wanted = None
+            with contextlib.suppress(OSError):
+                (parts.path / REQUEST_FILE).unlink(missing_ok=True)
+        recorder, request = parts.watch.recorder, self._request
+        if recorder is None or request is None or wanted != request:
+            self._begin(wanted)
+        elif recorder.full or parts.clock.monotonic() - recorder.began >= request.seconds:
+            self._answer(recorder, request, pause)
 
-    def _answer(self, recorder: Recorder, pause: Callable[[], None]) -> None:
+    def _begin(self, wanted: Request | None) -> None:
+        """Record what is wanted now, and let go of what was."""
+        parts = self._parts
+        self._request = wanted
+        parts.watch.recorder = None
+        if wanted is not None:
+            parts.watch.recorder = Recorder(wanted.requests, parts.clock.monotonic)
+            log.info("recording up to %d operations for up to %g s", wanted.requests, wanted.seconds)
+
+    def _answer(self, recorder: Recorder, request: Request, pause: Callable[[], None]) -> None:
         """Write the trace, and take the request away as the sign that it is whole."""
-        entries, path = self._parts.hot.entries, self._parts.path
-
-        def size_in_ram(key: str) -> int | None:
-            entry = entries.get(key)
-            return None if entry is None else len(entry.blob.encoded.payload)
-
-        lines = recorder.lines(size_in_ram)
-        fresh = path / (ANSWER_FILE + ".new")
+        self._parts.watch.recorder = self._request = None
+        path = self._parts.path
+        target = path / answer_file(request.name)
+        fresh = target.with_suffix(".new")
+        lines = recorder.lines()
         try:
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            with os.fdopen(_private(fresh), "w", encoding="ascii") as file:
                 for start in range(0, len(lines), LINES_AT_ONCE):
                     file.write("\n".join(lines[start : start + LINES_AT_ONCE]) + "\n")
                     pause()
-            fresh.replace(path / ANSWER_FILE)
+            fresh.replace(target)
             (path / REQUEST_FILE).unlink(missing_ok=True)
         except OSError as failure:
             log.warning("the recording could not be written: %s", failure)
             with contextlib.suppress(OSError):
                 fresh.unlink(missing_ok=True)
-            withdraw(path)
+                withdraw(path, request.name)
 
     def stop(self) -> None:
         """The store shuts down: what is being recorded is written as far as it came."""
-        recorder = self._parts.watch.recorder
-        if recorder is not None and self._request is not None:
-            self._parts.watch.recorder = self._request = None
-            self._answer(recorder, lambda: None)
+        recorder, request = self._parts.watch.recorder, self._request
+        if recorder is not None and request is not None:
+            self._answer(recorder, request, lambda: None)

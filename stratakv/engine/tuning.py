@@ -176,7 +176,7 @@ class Tuning:
         """Keep what was learnt for the next opening."""
         parts = self._parts
         self._saved = parts.clock.monotonic()
-        if parts.temporary or parts.read_only or not self.retunes:
+        if parts.temporary or parts.read_only:
             return
         names = {number: parts.labels.name(number) for number in parts.labels.all_numbers()}
         state = {
@@ -198,7 +198,6 @@ class Tuning:
                 self._owners_report = dict(json.loads(zlib.decompress(kept))["report"])
             except (zlib.error, ValueError, KeyError, TypeError) as failure:
                 log.info("what the tuner kept is damaged and not told: %r", failure)
-            return
         numbers = {parts.labels.name(number): number for number in parts.labels.all_numbers()}
         try:
             state = json.loads(zlib.decompress(kept))
@@ -208,6 +207,7 @@ class Tuning:
         except (StrataError, zlib.error, ValueError, KeyError, TypeError) as failure:
             log.info("%s", failure)
             return
+        # Whoever only looks tells by these what will become of a value.
         self._put_in_force(verdict, no_pause)
 
     # -- what it says ----------------------------------------------------------------------------------------

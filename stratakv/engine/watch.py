@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
-from stratakv.engine.hot_entries import BLOB_BYTES, BYTES_HEADER, own_bytes
+from stratakv.engine.hot_entries import ram_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,7 +153,7 @@ class Watch:
         if seen is None:
             seen = self._keys[note.key] = Seen(note)
         seen.namespace, seen.size = note.namespace, note.size
-        sizes = (note.size + BLOB_BYTES + BYTES_HEADER + own_bytes(note.key, None), note.size)
+        sizes = (ram_bytes(note.key, note.size), note.size)
         if note.kind == READ:
             edges.read(note.namespace, note.key_hash, note.now, sizes)
         else:

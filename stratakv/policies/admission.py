@@ -67,9 +67,12 @@ class Admission:
         if faded:
             self._sketch.add(content, faded)
 
-    def is_used(self, content: int) -> bool:
-        """Tell whether a content would come back to warm at its next read, so that it had better stay there."""
-        return self._sketch.estimate(content) >= self.accesses.to_warm
+    def is_used(self, content: int, idle: float) -> bool:
+        """Tell whether a content that was idle for longer than `idle` seconds had better stay in warm all the same.
+
+        It would come back at its next read. Of a time in which estimates do not fade they say nothing.
+        """
+        return idle >= self._fades_every and self._sketch.estimate(content) >= self.accesses.to_warm
 
     def fade(self, now: float) -> None:
         """Halve all estimates if it is time."""

@@ -220,3 +220,22 @@ def test_without_matplotlib_the_picture_is_refused_before_the_traces_are_read(tm
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "pip install 'stratakv[plots]'" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--cost", "--plot", "x.png"],
+        ["--cost", "--bytes"],
+        ["--record", "t.csv", "--cost"],
+        ["--capacity", "10", "--tuner", "off"],
+        ["--capacity", "10", "--seconds", "5"],
+        ["--capacity", "10", "--config", "c.yaml"],
+    ],
+)
+def test_options_that_would_have_no_effect_are_refused(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "t.csv").write_text("key,ts\na,1\nb,2\n")
+    assert main(["simulate", str(tmp_path / "t.csv"), *arguments]) == 2
+    assert "no effect" in (err := capsys.readouterr().err) or "two questions" in err

@@ -12,7 +12,7 @@ import pytest
 
 from stratakv import OptimizationMiddleware
 from stratakv.cli.main import main
-from stratakv.engine.recording import ANSWER_FILE, REQUEST_FILE, Request, ask, withdraw
+from stratakv.engine.recording import REQUEST_FILE, Request, ask, withdraw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ def test_a_trace_tells_operations_sizes_and_times_but_no_keys(live: Path, tmp_pa
     assert 0.2 < times[-1] < 10
     gets = [row["key"] for row in told if row["op"] == "get"]
     assert len(set(gets)) <= 5
-    assert not {REQUEST_FILE, ANSWER_FILE} & {path.name for path in live.iterdir()}
+    assert not [path.name for path in live.iterdir() if path.name.startswith("record")]
 
 
 def test_what_was_recorded_can_be_simulated(live: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,11 +81,32 @@ def test_what_was_recorded_can_be_simulated(live: Path, tmp_path: Path, capsys: 
 
 
 def test_a_request_that_is_withdrawn_ends_the_recording(live: Path) -> None:
-    ask(live, Request(1_000_000, 600.0))
+    ask(live, Request("0" * 16, 1_000_000, 600.0))
     assert stat.S_IMODE((live / REQUEST_FILE).stat().st_mode) == 0o600
-    withdraw(live)
+    withdraw(live, "0" * 16)
     threading.Event().wait(0.6)
-    assert not {REQUEST_FILE, ANSWER_FILE} & {path.name for path in live.iterdir()}
+    assert not [path.name for path in live.iterdir() if path.name.startswith("record")]
+
+
+def test_a_request_that_was_left_behind_gives_way_to_a_new_one(live: Path, tmp_path: Path) -> None:
+    ask(live, Request("0" * 16, 1_000_000, 600.0))
+    threading.Event().wait(0.6)
+    trace = tmp_path / "trace.csv"
+    assert main(["simulate", "--record", str(trace), "--dir", str(live), "--seconds", "0.5"]) == 0
+    assert float(rows(trace)[-1]["ts"]) < 10
+
+
+@pytest.mark.parametrize("hostile", ["", "[]", "{}", '{"name": "../../x", "requests": 1, "seconds": 1}', "9" * 9999])
+def test_a_request_that_cannot_be_read_is_removed_and_harms_nobody(live: Path, hostile: str) -> None:
+    (live / REQUEST_FILE).write_text(hostile)
+    threading.Event().wait(0.8)
+    assert not (live / REQUEST_FILE).exists()
+
+
+def test_sizes_are_what_values_take_in_ram(live: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.csv"
+    assert main(["simulate", "--record", str(trace), "--dir", str(live), "--seconds", "0.6"]) == 0
+    assert all(400 < int(row["size"]) < 2000 for row in rows(trace) if row["op"] != "delete")
 
 
 def test_without_an_owner_there_is_nothing_to_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,7 +131,7 @@ def test_bad_bounds_are_wrong_usage(
 ) -> None:
     with OptimizationMiddleware(path=tmp_path / "s") as memory:
         memory["k"] = 1
-        assert main(["simulate", "--record", str(tmp_path / "t"), "--dir", str(tmp_path / "s"), *options]) == 2
+        assert main(["simulate", "--record", str(tmp_path / "t.csv"), "--dir", str(tmp_path / "s"), *options]) == 2
     assert complaint in capsys.readouterr().err
 
 
@@ -119,6 +140,6 @@ def test_a_target_in_no_directory_is_refused_before_anything_is_recorded(
 ) -> None:
     with OptimizationMiddleware(path=tmp_path / "s") as memory:
         memory["k"] = 1
-        assert main(["simulate", "--record", str(tmp_path / "no" / "t"), "--dir", str(tmp_path / "s")]) == 2
+        assert main(["simulate", "--record", str(tmp_path / "no" / "t.csv"), "--dir", str(tmp_path / "s")]) == 2
         assert not (tmp_path / "s" / REQUEST_FILE).exists()
-    assert "in a directory that exists" in capsys.readouterr().err
+    assert "name a file .csv in a directory that exists" in capsys.readouterr().err

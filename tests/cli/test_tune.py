@@ -34,7 +34,8 @@ def test_explain_tells_what_from_to_why_and_measured(tmp_path: Path, capsys: pyt
     printed = capsys.readouterr().out
     assert "the adaptive engine is on; it has retuned 30 times" in printed
     assert "hot->warm" in printed
-    assert "idle seconds hot->warm of namespace 'default': 3600 -> " in printed
+    assert "idle seconds hot->warm of namespace 'default': 1 h -> " in printed
+    assert "half of what comes back does so within" in printed
     assert "because" in printed
 
 

@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from stratakv import ManualClock, OptimizationConfig, OptimizationMiddleware
+from stratakv.engine.catalog import Catalog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,10 +152,12 @@ def test_a_missed_reduction_makes_rent_weigh_more(tmp_path: Path) -> None:
 
 def test_damaged_state_is_said_in_the_log_and_learnt_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clock = ManualClock()
-    with filled(tmp_path / "s", clock) as memory:
-        store = memory.tiered_storage._store
-        with store.parts.catalog.write(1) as transaction:
-            transaction.set_meta("tuner", b"no state at all")
+    with filled(tmp_path / "s", clock):
+        pass
+    catalog = Catalog(tmp_path / "s" / "catalog.db")
+    with catalog.write(1) as transaction:
+        transaction.set_meta("tuner", b"no state at all")
+    catalog.close()
     with caplog.at_level("INFO", "stratakv"), open_store(tmp_path / "s", clock) as memory:
         assert memory["key:1"] == value(1)
         assert memory.get_statistics()["adaptive"]["retunes"] == 0

@@ -39,11 +39,18 @@ def test_uses_of_long_ago_do_not_bring_back_what_was_idle_since() -> None:
 def test_what_would_come_back_at_once_is_in_use() -> None:
     made = admission()
     made.read_below(7)
-    assert not made.is_used(7)
+    assert not made.is_used(7, HOUR)
     made.read_below(7)
-    assert made.is_used(7)
+    assert made.is_used(7, HOUR)
     made.fade(HOUR)
-    assert not made.is_used(7)
+    assert not made.is_used(7, HOUR)
+
+
+def test_nothing_is_in_use_where_idle_times_are_shorter_than_memory() -> None:
+    made = admission()
+    for _ in range(9):
+        made.read_below(7)
+    assert not made.is_used(7, 0.9 * HOUR)
 
 
 def test_estimates_halve_with_time_however_late_it_is_told() -> None:

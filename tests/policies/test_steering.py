@@ -37,6 +37,23 @@ def test_what_was_moved_goes_home_when_the_targets_are_met() -> None:
     assert course == Course(1.0, 1.0, "")
 
 
+def test_a_target_out_of_reach_is_given_up_and_prices_count_again() -> None:
+    course, heaviest = Course(), 1.0
+    for _ in range(80):
+        course = steer(course, Measured(10.0, 0.0), TARGETS, 0.5)
+        heaviest = max(heaviest, course.rent_weight)
+    assert 1.5 < heaviest < 16
+    assert course[:2] == (1.0, 1.0)
+
+
+def test_a_target_that_comes_nearer_is_pursued() -> None:
+    course = Course()
+    for saved in range(10, 70, 2):
+        course = steer(course, Measured(float(saved), 0.0), TARGETS, 0.5)
+    assert course.rent_weight > 4
+    assert "is wanted" in course.reason
+
+
 def test_nothing_known_changes_nothing() -> None:
     assert steer(Course(), Measured(None, None), TARGETS, 1.0) == Course()
 

@@ -53,10 +53,11 @@ def reads(gap: float, keys: int, hours: float, seed: int = 3) -> Iterator[tuple[
     yield from sorted(events)
 
 
-def drive(tuner: Tuner, events: Iterator[tuple[float, int]], measured: Measured = MET, **load: int) -> list[Verdict]:
-    """Tell a tuner accesses and have it retune every five minutes."""
+def drive(
+    tuner: Tuner, events: Iterator[tuple[float, int]], measured: Measured = MET, due: float = EVERY, **load: int
+) -> list[Verdict]:
+    """Tell a tuner accesses and have it retune every five minutes, for the first time when that is due."""
     verdicts = []
-    due = EVERY
     for at, key_hash in events:
         while at >= due:
             loads = {0: Load(load.get("requests", 1000), {HOT: load.get("below", 10), WARM: 0}, EVERY)}
@@ -127,7 +128,9 @@ def test_too_little_saved_shortens_thresholds_and_too_much_waiting_lengthens_the
     found = {}
     for name, measured in (("met", MET), ("little saved", Measured(30.0, 0.5)), ("slow", Measured(90.0, 60.0))):
         tuner = Tuner(settings(wait_of=lambda _namespace: 1e-5))
-        found[name] = seconds(tuner, drive(tuner, reads(gap=HOUR / 6, keys=300, hours=12), measured)[-1])
+        events = list(reads(gap=HOUR / 6, keys=300, hours=4))
+        drive(tuner, (event for event in events if event[0] < 3.5 * HOUR))
+        found[name] = seconds(tuner, drive(tuner, (e for e in events if e[0] >= 3.5 * HOUR), measured, 3.5 * HOUR)[-1])
     assert found["little saved"] < found["met"] < found["slow"]
 
 
@@ -148,7 +151,9 @@ def test_a_change_that_made_requests_dearer_is_taken_back() -> None:
     tried = [verdict for verdict in calm if verdict.idle]
     assert tried, "nothing was tried"
     # From now on nearly every request waits for the tier below, as if the threshold had become far too short.
-    late = drive(tuner, iter([event for event in events if event[0] >= 5 * HOUR]), requests=2000, below=2000)
+    late = drive(
+        tuner, iter([event for event in events if event[0] >= 5 * HOUR]), due=5 * HOUR, requests=2000, below=2000
+    )
     back = [change for verdict in late for change in verdict.changes if change.why.startswith("taken back")]
     assert back
     assert "cost" in back[0].why

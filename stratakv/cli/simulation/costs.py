@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     Columns = dict[str, NDArray[np.generic]]
 
+MOST_RETUNES = 2000
 MONTH_SECONDS = 365.25 / 12 * 86_400
 
 
@@ -95,12 +96,13 @@ def _rows(trace: Trace, columns: Columns, config: OptimizationConfig, tuner: str
     if tuner != "on":
         rules["as configured"] = configured
     if tuner != "off":
-        # With a learning rate of 0 nothing would be tuned.
-        tuned = Tuned(adaptive.retune_interval_seconds, adaptive.retune_requests, adaptive.learning_rate or 1.0)
+        # With a learning rate of 0 nothing would be tuned. Years of a trace are retuned less often than days.
+        every = max(adaptive.retune_interval_seconds, float(columns["ts"][-1]) / MOST_RETUNES)
+        tuned = Tuned(every, adaptive.retune_requests, adaptive.learning_rate or 1.0)
         rules["tuned"] = (tuned, tuned)
     rules["keep all in RAM"] = (BreakEvens(math.inf), BreakEvens(math.inf))
     rules["let go at once"] = (BreakEvens(0.0), BreakEvens(0.0))
-    rules["best of hindsight"] = (BreakEvens(best.hot.units), BreakEvens(best.warm.units))
+    rules["best fixed, by hindsight"] = (BreakEvens(best.hot.units), BreakEvens(best.warm.units))
     return [_told(trace, name, columns, prices, idle) for name, idle in rules.items()]
 
 
@@ -138,14 +140,26 @@ def _print(trace: Trace, columns: Columns, rows: list[dict[str, Any]]) -> None:
     months = seconds / MONTH_SECONDS
     least = min(row["controllable"] for row in rows)
     print_table(
-        ("rule", "total", "rent", "moves", "requests", "waiting", "over the least", "mean wait of a read"),
+        ("rule", "total", "fixed", "rent", "moves", "requests", "waiting", "over the least", "mean wait of a read"),
         [
             (
                 row["rule"],
-                *(f"{row[part] / months:.4g}" for part in ("total", "rent", "moves", "requests", "waiting")),
-                f"{100 * (row['controllable'] / least - 1):.1f}%" if least else "-",
+                *(f"{row[part] / months:.4g}" for part in ("total", "floor", "rent", "moves", "requests", "waiting")),
+                _over(row["controllable"], least),
                 f"{1e6 * row['mean_latency_seconds']:.1f} us",
             )
             for row in rows
         ],
     )
+    print_line(
+        "fixed: what every value costs in the object store, whatever the rule. over the least: of all but that. The "
+        "prices and idle times are those of --config; capacity, eviction and admission are not in it."
+    )
+
+
+def _over(cost: float, least: float) -> str:
+    """Say how much more a rule costs than the cheapest."""
+    if least <= 0:
+        return "-"
+    times = cost / least
+    return f"{100 * (times - 1):.1f}%" if times < 10 else f"{times:,.0f} x"

@@ -37,8 +37,10 @@ def run(args: argparse.Namespace) -> int:
         ConfigurationError: A trace cannot be read, or an option cannot be used.
         StrataError: A policy failed.
     """
-    if not args.traces or args.capacity is None:
-        raise ConfigurationError("name at least one trace file, and say how much fits: --capacity 1000, or 10%")
+    if not args.traces:
+        raise ConfigurationError("name at least one trace file")
+    if args.capacity is None:
+        raise ConfigurationError("say how much fits: --capacity 1000, or 10%, or with --bytes 64MB")
     capacities = parse_capacities(args.capacity, by_bytes=args.bytes)
     caches = [Cache(policy, args.bytes, args.objective) for policy in parse_policies(args.policy)]
     if args.plot is not None:

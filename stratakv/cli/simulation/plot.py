@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, Any
 from stratakv.cli.output import human_bytes
 from stratakv.cli.simulation.runs import BELADY
 from stratakv.errors import ConfigurationError
+from stratakv.policies.eviction import known_policies
 
 if TYPE_CHECKING:
     from stratakv.cli.simulation.curves import Curve, Panel
 
-_COLOURS = ("#0b6e4f", "#d1495b", "#2e86de", "#f2a541", "#7d5ba6", "#00a6a6", "#8d6e4c", "#e377c2")
+_COLOURS = (
+    "#0b6e4f", "#d1495b", "#9aa0a6", "#f2a541", "#7d5ba6", "#00a6a6", "#2e86de", "#8d6e4c", "#e377c2", "#b5bd00",
+    "#5b3a29",
+)  # fmt: skip
+"""One for each of our policies, the same in every picture."""
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1)))
 _BOUND_COLOUR = "#222222"
 _DPI = 140
@@ -71,10 +76,10 @@ def draw(file: str, panels: list[Panel]) -> None:
 
 def _draw_panel(axes: Any, panel: Panel, *, of_bytes: bool) -> None:
     part = 2 if of_bytes else 1
-    names = sorted(curve.policy for curve in panel.curves)
+    names = known_policies()
     # The legend runs from the highest line to the lowest, as they lie in the picture.
     for curve in sorted(panel.curves, key=lambda curve: -sum(spot[part] for spot in curve.line)):
-        _draw_curve(axes, curve, part, names.index(curve.policy))
+        _draw_curve(axes, curve, part, names.index(curve.policy) if curve.policy != BELADY else 0)
     axes.set_xscale("log")
     low = min(spot[0] for curve in panel.curves for spot in curve.line)
     high = max(spot[0] for curve in panel.curves for spot in curve.line)

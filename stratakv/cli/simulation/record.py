@@ -6,6 +6,7 @@ keys become numbers, so a trace tells how often and when, not what.
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import threading
 from pathlib import Path
@@ -15,7 +16,7 @@ from stratakv.cli.output import counted, print_json, print_line, progress_bar
 from stratakv.cli.store_directory import existing_store
 from stratakv.clock import SystemClock
 from stratakv.engine.ownership import DirectoryLock
-from stratakv.engine.recording import ANSWER_FILE, MOST_REQUESTS, MOST_SECONDS, REQUEST_FILE, Request, ask, withdraw
+from stratakv.engine.recording import MOST_REQUESTS, MOST_SECONDS, Request, answer_file, ask, asked, withdraw
 from stratakv.errors import ConfigurationError, StoreLockedError, StrataError
 
 if TYPE_CHECKING:
@@ -40,17 +41,17 @@ def run(args: argparse.Namespace) -> int:
     """
     request = _request(args)
     target = Path(args.record)
-    if target.is_dir() or not target.parent.is_dir():
-        raise ConfigurationError(f"{target} cannot be written: name a file in a directory that exists")
+    if target.suffix != ".csv" or target.is_dir() or not target.parent.is_dir():
+        raise ConfigurationError(f"{target} cannot be written: name a file .csv in a directory that exists")
     existing_store(args)
     directory = Path(args.dir).expanduser()
     _refuse_without_owner(directory)
     ask(directory, request)
     try:
         _await(directory, request, SystemClock(), as_json=args.json)
-        shutil.copyfile(directory / ANSWER_FILE, target)
+        shutil.copyfile(directory / answer_file(request.name), target)
     finally:
-        withdraw(directory)
+        withdraw(directory, request.name)
     with target.open("rb") as file:
         operations = sum(1 for _ in file) - 1
     if args.json:
@@ -66,7 +67,7 @@ def _request(args: argparse.Namespace) -> Request:
         raise ConfigurationError(f"--seconds is a number above 0, {MOST_SECONDS:,.0f} at most, not {args.seconds:g}")
     if not 1 <= args.requests <= MOST_REQUESTS:
         raise ConfigurationError(f"--requests is from 1 to {MOST_REQUESTS:,}, not {args.requests:,}")
-    return Request(args.requests, args.seconds)
+    return Request(secrets.token_hex(8), args.requests, args.seconds)
 
 
 def _refuse_without_owner(directory: Path) -> None:
@@ -87,7 +88,9 @@ def _await(directory: Path, request: Request, clock: Clock, *, as_json: bool) ->
     began = clock.monotonic()
     told = 0.0
     with progress_bar(int(request.seconds), "recording", unit="s", as_json=as_json) as bar:
-        while (directory / REQUEST_FILE).exists():
+        while not (directory / answer_file(request.name)).exists():
+            if asked(directory) != request:
+                break  # answered in this moment, or given up
             clock.wait(never, LOOK_EVERY)
             passed = clock.monotonic() - began
             bar.update(int(min(passed, request.seconds)) - int(told))
@@ -96,5 +99,8 @@ def _await(directory: Path, request: Request, clock: Clock, *, as_json: bool) ->
                 raise StrataError(
                     f"the process that has {directory} open does not record: it may be of an older release, or stopped"
                 )
-    if not (directory / ANSWER_FILE).exists():
-        raise StrataError("the process that has the store open could not write the recording: see its log")
+    if not (directory / answer_file(request.name)).exists():
+        raise StrataError(
+            "nothing was recorded: another recording was asked for meanwhile, or the process that has the store open "
+            "could not write it (its log says so)"
+        )

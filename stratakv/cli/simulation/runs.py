@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from stratakv.errors import ConfigurationError
+from stratakv.cli.output import print_error
+from stratakv.errors import ConfigurationError, StrataError
 from stratakv.policies.eviction import known_policies, policy_by_name
 from stratakv.policies.simulation.belady import belady
 from stratakv.policies.simulation.replay import Outcome, replay
@@ -40,7 +41,11 @@ class Cache:
         """
         if self.policy == BELADY:
             return belady(capacity, trace, by_bytes=self.by_bytes)
-        return replay(self._make(capacity), capacity, trace.requests(by_bytes=self.by_bytes))
+        policy = self._make(capacity)
+        try:
+            return replay(policy, capacity, trace.requests(by_bytes=self.by_bytes))
+        except Exception as failure:
+            raise StrataError(f"policy {self.policy!r} failed over {trace.name}: {failure!r}") from failure
 
     def check(self, capacity: int) -> None:
         """Make sure that the policy can be made.
@@ -95,5 +100,18 @@ def parse_policies(text: str) -> list[str]:
     for name in (part.strip() for part in text.split(",")):
         if name not in {*known, BELADY, ALL}:
             raise ConfigurationError(f"unknown policy {name!r}: known are {', '.join((*known, BELADY))}, and {ALL}")
-        chosen |= dict.fromkeys(known if name == ALL else [name])
+        chosen |= dict.fromkeys(_usable(known) if name == ALL else [name])
     return list(chosen | {BELADY: None})
+
+
+def _usable(known: list[str]) -> list[str]:
+    """Return the policies that can be made; others' that cannot are left out of `all`, and said."""
+    usable = []
+    for name in known:
+        try:
+            policy_by_name(name, 1)
+        except ConfigurationError as failure:
+            print_error(f"note: left out: {failure}")
+        else:
+            usable.append(name)
+    return usable

@@ -33,7 +33,7 @@ def explain(histogram: AgeHistogram, old: Threshold, new: Threshold, before: flo
         return edge + "coming back costs nothing, so everything moves down at once"
     if not histogram.weight.any():
         return edge + f"nothing was watched yet, so the idle threshold is {new.pooled:.3g} break-even times"
-    seen = _seen(histogram, _seconds(costs.break_even_seconds(_EXAMPLE_BYTES)))
+    seen = _seen(histogram, duration(costs.break_even_seconds(_EXAMPLE_BYTES)))
     each = ", ".join(f"{name} {units:.3g}" for name, units in zip(_CLASS_NAMES, new.classes, strict=True))
     holds = f"{new.pooled:.3g} break-even times (by accesses so far: {each})"
     if new == old:
@@ -45,7 +45,8 @@ def explain(histogram: AgeHistogram, old: Threshold, new: Threshold, before: flo
     )
 
 
-def _seconds(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Say a time with three digits in the largest unit of which there are two."""
     for length, name in _UNITS:
         if seconds >= 2 * length:
             return f"{seconds / length:.3g} {name}"

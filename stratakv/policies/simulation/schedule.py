@@ -91,6 +91,8 @@ def schedule(columns: Columns, waits: Waits, costs: EdgeCosts, idle: Idle) -> Sc
 
 def _units(waits: Waits, costs: EdgeCosts, units: float) -> Floats:
     even = costs.break_even_each(waits.size)
+    if units == 0:
+        return np.zeros(len(even))
     if math.isinf(units) or costs.rent <= 0:
         return np.full(len(even), math.inf)
     return units * even

@@ -62,7 +62,12 @@ class IdleTime(NamedTuple):
 
 def longest_return(seen: AgeHistogram) -> float:
     """Return the age in break-even times up to which returns were seen; 0 where there were none."""
+    return return_age(seen, 1 - RARE)
+
+
+def return_age(seen: AgeHistogram, share: float) -> float:
+    """Return the age in break-even times at which so large a part of all returns, by cost, had come; 0 for none."""
     returns = np.cumsum(seen.returns.sum(axis=0))
     if not returns[-1] > 0:
         return 0.0
-    return float(EDGES[1 + int(np.searchsorted(returns, (1 - RARE) * returns[-1]))])
+    return float(EDGES[1 + int(np.searchsorted(returns, share * returns[-1]))])

@@ -19,6 +19,12 @@ FACTORS = (1 / 8, 8.0)
 STRONGEST = 2.0
 """With a learning rate of 1 a target that is missed by all doubles or halves a number at one retune."""
 
+PATIENCE = 6
+"""After so many retunes that saved no more, the target is out of reach this way."""
+
+NEARER = 0.5
+"""So many points more count as more."""
+
 AT_REST = 1.01
 """A number so near to 1 is 1 again."""
 
@@ -49,38 +55,63 @@ class Course(NamedTuple):
         rent_weight: How much more than its price rent counts against waiting.
         codec_factor: How many times their budget codecs may spend.
         reason: Why, in plain English; empty where nothing changes.
+        best: The largest reduction seen while rent was made to weigh more; None where it is not.
+        tries: How many retunes ago that was.
     """
 
     rent_weight: float = 1.0
     codec_factor: float = 1.0
     reason: str = ""
+    best: float | None = None
+    tries: int = 0
 
 
 def steer(course: Course, measured: Measured, targets: Targets, learning_rate: float) -> Course:
     """Return the course that follows from what was measured on the present one."""
     saved, waited = measured.reduction_percent, measured.overhead_percent
-    little = 0.0 if saved is None else max(0.0, targets.reduction_percent - saved) / max(1.0, targets.reduction_percent)
-    slow = 0.0 if waited is None else max(0.0, waited - targets.overhead_percent) / max(1.0, waited)
-    if slow and waited is not None:
-        reason = (
-            f"callers wait {waited:.1f}% of the time for what lies below RAM, {targets.overhead_percent:g}% is wanted"
-        )
-        push = -min(1.0, slow)
-    elif little and saved is not None:
-        reason = f"{saved:.1f}% of the bytes are saved, {targets.reduction_percent:g}% is wanted"
-        push = min(1.0, little)
-    else:
-        weight = _homewards(course.rent_weight, learning_rate)
-        factor = _homewards(course.codec_factor, learning_rate)
-        moved = (weight, factor) != course[:2]
-        return Course(weight, factor, "both targets are met: back towards what the prices say" if moved else "")
+    if waited is not None and waited > targets.overhead_percent:
+        push = -(waited - targets.overhead_percent) / waited
+        wanted = targets.overhead_percent
+        reason = f"callers wait {waited:.1f}% of the time for what lies below RAM, {wanted:g}% is wanted"
+        return _pushed(course, push, learning_rate)._replace(reason=reason, best=None, tries=0)
+    if saved is not None and saved < targets.reduction_percent:
+        return _towards_reduction(course, saved, targets.reduction_percent, learning_rate)
+    return _homewards(course, learning_rate, "both targets are met: back towards what the prices say")._replace(
+        best=None, tries=0
+    )
+
+
+def _towards_reduction(course: Course, saved: float, wanted: float, learning_rate: float) -> Course:
+    """Make rent weigh more as long as that brings the target nearer."""
+    best = saved if course.best is None else max(course.best, saved)
+    tries = 0 if course.best is None or saved >= course.best + NEARER else course.tries + 1
+    if tries > PATIENCE:
+        reason = f"{saved:.1f}% of the bytes are saved and {wanted:g}% is wanted, but weighing rent more brings no more"
+        return _homewards(course, learning_rate, reason)._replace(best=best, tries=tries)
+    reason = f"{saved:.1f}% of the bytes are saved, {wanted:g}% is wanted"
+    push = min(1.0, (wanted - saved) / max(1.0, wanted))
+    # What was the best stands until it is beaten by enough to count.
+    kept = course.best if course.best is not None and tries else best
+    return _pushed(course, push, learning_rate)._replace(reason=reason, best=kept, tries=tries)
+
+
+def _pushed(course: Course, push: float, learning_rate: float) -> Course:
+    """Return a course further from home: above 0 towards less rent, below towards less waiting."""
     step = STRONGEST ** (push * learning_rate)
     weight = min(max(course.rent_weight * step, WEIGHTS[0]), WEIGHTS[1])
     factor = min(max(course.codec_factor * step, FACTORS[0]), FACTORS[1])
-    return Course(weight, factor, reason if (weight, factor) != course[:2] else "")
+    return course._replace(rent_weight=weight, codec_factor=factor)
 
 
-def _homewards(number: float, learning_rate: float) -> float:
+def _homewards(course: Course, learning_rate: float, reason: str) -> Course:
+    """Return a course nearer to what the prices alone say."""
+    weight, factor = (_nearer(number, learning_rate) for number in course[:2])
+    return course._replace(
+        rent_weight=weight, codec_factor=factor, reason=reason if (weight, factor) != course[:2] else ""
+    )
+
+
+def _nearer(number: float, learning_rate: float) -> float:
     """Return a number that is nearer to 1, in proportion."""
     nearer = float(number ** (1 - learning_rate / 4))
     return 1.0 if 1 / AT_REST <= nearer <= AT_REST and learning_rate else nearer

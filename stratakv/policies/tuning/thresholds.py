@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stratakv.policies.admission import Accesses
-from stratakv.policies.tuning.idle_time import IdleTime, longest_return
+from stratakv.policies.placement.explanation import duration
+from stratakv.policies.placement.histogram import CLASSES
+from stratakv.policies.tuning.idle_time import IdleTime, longest_return, return_age
 from stratakv.policies.tuning.trials import Spent, Trials
 from stratakv.policies.tuning.verdict import HOT, LEAST_EVENTS, TYPICAL_BYTES, WARM, Change, Load, Settings, Sight
 
@@ -57,7 +59,7 @@ class Thresholds:
         failed = self._trials.failed(name, sight.now, spent)
         if failed is None:
             return
-        worse, previous = self.seconds(name), self._before.get(name)
+        worse, previous = self.in_force.get(name), self._before.get(name)
         if previous is None:
             self.in_force.pop(name, None)
         else:
@@ -66,7 +68,7 @@ class Thresholds:
             f"taken back: a request cost {failed.after.each:.3g} since the last change and {failed.before.each:.3g} "
             f"before it; this stays for {self._settings.rest:g} s"
         )
-        yield self._record(name, worse, why, spent, sight)
+        yield from self._record(name, worse, why, spent, sight)
 
     def _change(
         self, name: Name, edge: EdgeTuner, found: Retuned, spent: Spent, sight: Sight, rent_weight: float
@@ -75,23 +77,37 @@ class Thresholds:
         before = self.in_force.get(name)
         if before is not None and found.threshold == before.threshold:
             return
-        old = self.seconds(name)
         self._before[name] = before
         self.in_force[name] = self._idle_time(name, edge)
-        new = self.seconds(name)
-        self._trials.begin(name, sight.now, new, spent)
-        if new != old:
-            weighed = f", with rent weighed {rent_weight:.2g} times" if rent_weight != 1 else ""
-            why = (
-                f"{found.reason} (told for {TYPICAL_BYTES} bytes, from {edge.events:,.0f} waits of watched "
-                f"keys{weighed}; a wait is expected to cost {found.after:.3g} returns, {found.before:.3g} before)"
-            )
-            yield self._record(name, old, why, spent, sight)
+        self._trials.begin(name, sight.now, self.seconds(name), spent)
+        yield from self._record(name, before, self._why(edge, found, rent_weight), spent, sight)
 
-    def _record(self, name: Name, before: float, why: str, spent: Spent, sight: Sight) -> Change:
-        change = sight.change(f"idle seconds {name[0]}", name[1], before, self.seconds(name), why)
-        change.measured["cost_of_a_request"] = spent.each if spent.requests else None
-        return change
+    def _why(self, edge: EdgeTuner, found: Retuned, rent_weight: float) -> str:
+        """Say in plain English why a threshold was chosen."""
+        even = edge.costs.break_even_seconds(TYPICAL_BYTES)
+        half, most = (duration(even * return_age(edge.seen, share)) for share in (0.5, 0.9))
+        weighed = f", rent being weighed {rent_weight:.2g} times" if rent_weight != 1 else ""
+        less = 100 * (1 - found.after / found.before) if found.before > 0 else 0.0
+        return (
+            f"half of what comes back does so within {half}, nine tenths within {most}; keeping {TYPICAL_BYTES:,} "
+            f"bytes for {duration(even)} costs as much as reading them back once{weighed}; of {edge.events:,.0f} waits "
+            f"that were watched each is expected to cost {less:.1f}% less so"
+        )
+
+    def _record(self, name: Name, before: IdleTime | None, why: str, spent: Spent, sight: Sight) -> Iterator[Change]:
+        """Yield the change of the first kind of contents, by uses, for which anything changed."""
+        after = self.in_force.get(name)
+        for accesses in (1 << number for number in range(CLASSES)):
+            old, new = self._told(name, before, accesses), self._told(name, after, accesses)
+            if old != new:
+                of_whom = "" if accesses == 1 else f", read {accesses - 1} times or more"
+                change = sight.change(f"idle seconds {name[0]}{of_whom}", name[1], old, new, why)
+                change.measured["cost_of_a_request"] = spent.each if spent.requests else None
+                yield change
+                return
+
+    def _told(self, name: Name, idle: IdleTime | None, accesses: int) -> float:
+        return self._settings.configured[name[0]] if idle is None else idle.seconds(TYPICAL_BYTES, accesses)
 
     def _spent(self, name: Name, load: Load | None, rent_weight: float) -> Spent:
         """Return what a namespace cost at an edge since the last retune: rent above it, and returns over it."""
@@ -111,9 +127,8 @@ class Thresholds:
         )
 
     def seconds(self, name: Name) -> float:
-        """Return a threshold that holds, for a typical content."""
-        idle = self.in_force.get(name)
-        return self._settings.configured[name[0]] if idle is None else idle.seconds(TYPICAL_BYTES)
+        """Return a threshold that holds, for a typical content that nobody has read again yet."""
+        return self._told(name, self.in_force.get(name), 1)
 
     def held(self, name: Name) -> float:
         """Return the bytes of a namespace that are younger than its threshold, estimated from watched keys."""
