@@ -12,6 +12,7 @@ from stratakv.cli.output import human_bytes, print_json, print_line, print_table
 from stratakv.cli.stats import statistics_of
 from stratakv.cli.store_directory import add_arguments, existing_store
 from stratakv.engine.moments import moment, span
+from stratakv.errors import CorruptionError
 
 if TYPE_CHECKING:
     import argparse
@@ -40,22 +41,34 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigurationError: There is no store in the directory.
         StoreLockedError: A process has it open that has not written a snapshot yet.
+        CorruptionError: What is told of it is damaged.
         StrataError: The store cannot be read.
     """
     config = existing_store(args)
     statistics, source = statistics_of(config, args.dir)
-    adaptive: dict[str, Any] = statistics["adaptive"]
+    adaptive = statistics.get("adaptive")
+    if not isinstance(adaptive, dict) or not adaptive:
+        raise CorruptionError(
+            f"the statistics of {args.dir} say nothing of the adaptive engine: they are damaged or old"
+        )
     if args.json:
         print_json(adaptive)
         return 0
     print_line(source)
+    try:
+        _print(adaptive, explain=args.explain)
+    except (KeyError, TypeError, ValueError, AttributeError) as failure:
+        raise CorruptionError(f"the statistics of {args.dir} are damaged: {failure!r}") from failure
+    return 0
+
+
+def _print(adaptive: dict[str, Any], *, explain: bool) -> None:
     print_line(_state(adaptive))
     print_line()
     _print_thresholds(adaptive)
     _print_moves(adaptive)
-    if args.explain:
+    if explain:
         _print_changes(adaptive["last_changes"])
-    return 0
 
 
 def _state(adaptive: dict[str, Any]) -> str:

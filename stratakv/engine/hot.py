@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stratakv.engine.codecs.base import Encoded
     from stratakv.policies.eviction.base import EvictionPolicy
 
+MOST = 1 << 62
 SLICE = 256
 """So many entries change their division while writers wait."""
 
@@ -51,6 +52,7 @@ class HotTable:
         self._content_bytes = 0
         self._pinned_bytes = 0
         self._measured = 0
+        self._is_shrinking = False
         self._until_measured = 0
 
     def blob(self, digest: bytes) -> HotBlob | None:
@@ -101,10 +103,11 @@ class HotTable:
             if previous is not None:
                 self._forget(key, previous)
             if self._content_bytes + self._table_bytes() > self.capacity:
-                self._evict(key)
+                # While RAM shrinks, one writer does not evict for all.
+                self._evict(key, SLICE if self._is_shrinking else MOST)
             return True
 
-    def _evict(self, keep: str, most: int = 1 << 30) -> None:
+    def _evict(self, keep: str, most: int) -> None:
         while self.usage > self.capacity and most > 0:
             most -= 1
             victim = self.divisions.evict(keep)
@@ -236,18 +239,27 @@ class HotTable:
         with self.lock:
             self.capacity = capacity
             self.divisions.divide(shares, capacity)
-        keys, _ = self._listed()
-        for start in range(0, len(keys), SLICE):
-            with self.lock:
-                for key in keys[start : start + SLICE]:
-                    self._rehome(key)
-            pause()
+            self._is_shrinking = True
+        try:
+            keys, _ = self._listed()
+            for start in range(0, len(keys), SLICE):
+                with self.lock:
+                    for key in keys[start : start + SLICE]:
+                        self._rehome(key)
+                pause()
+            self._shrink_to_capacity(pause)
+        finally:
+            self._is_shrinking = False
+
+    def _shrink_to_capacity(self, pause: Callable[[], None]) -> None:
+        """Evict in slices until the budget holds, and give tables back on the way: they count against it too."""
         while self.usage > self.capacity:
             before = self.evictions
             with self.lock:
                 self._evict("", SLICE)
             if self.evictions == before:
                 return  # what is left is pinned
+            self.shrink()
             pause()
 
     def _rehome(self, key: str) -> None:
@@ -296,6 +308,11 @@ class HotTable:
             size = own_bytes(key, entry.extra) + entry.blob.ram_bytes // max(1, entry.blob.keys)
             totals[entry.namespace] = totals.get(entry.namespace, 0) + size
         return totals
+
+    @property
+    def pinned_bytes(self) -> int:
+        """Bytes of pinned entries."""
+        return self._pinned_bytes
 
     @property
     def usage(self) -> int:

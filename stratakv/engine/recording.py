@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import re
+import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.engine.hot_entries import ram_bytes
@@ -30,7 +31,10 @@ log = logging.getLogger("stratakv")
 
 REQUEST_FILE = "record.request"
 LARGEST_REQUEST = 4096
-MOST_REQUESTS = 10_000_000
+MOST_REQUESTS = 2_000_000
+"""About 250 MB while they are recorded."""
+OPERATION_BYTES = 8 + 64 + 24
+SIZE_BYTES = 104 + 28
 MOST_SECONDS = 7 * 86_400.0
 HEADER = "key,size,op,ts"
 LINES_AT_ONCE = 4096
@@ -68,13 +72,20 @@ def asked(directory: Path) -> Request | None:
     """
     try:
         # Never through a link: whoever may write here may not make the owner read elsewhere.
-        descriptor = os.open(directory / REQUEST_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe must not hold it up
+        descriptor = os.open(directory / REQUEST_FILE, flags)
     except FileNotFoundError:
         return None
     except OSError as failure:
         raise ValueError(str(failure)) from failure
-    with os.fdopen(descriptor, "rb") as file:
-        content = json.loads(file.read(LARGEST_REQUEST))
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("not a file")
+        content = json.loads(os.read(descriptor, LARGEST_REQUEST))
+    except (OSError, RecursionError) as failure:
+        raise ValueError(f"not a request: {failure!r}") from failure
+    finally:
+        os.close(descriptor)
     try:
         name, requests, seconds = str(content["name"]), int(content["requests"]), float(content["seconds"])
     except (KeyError, TypeError, OverflowError) as failure:
@@ -135,7 +146,11 @@ class Recorder:
             if kind != DELETED:
                 self._sizes[key] = ram_bytes(key, payload_bytes)
 
-    def lines(self) -> list[str]:
+    def ram_bytes(self) -> int:
+        """Return the RAM of what is recorded, without the keys, about."""
+        return OPERATION_BYTES * len(self._operations) + SIZE_BYTES * len(self._sizes)
+
+    def lines(self, pause: Callable[[], None]) -> list[str]:
         """Return the trace as lines of CSV. Reads of keys that had no value are left out: nothing can hold those."""
         numbers: dict[str, int] = {}
         lines = [HEADER]
@@ -144,6 +159,7 @@ class Recorder:
             if size is not None or op != GET:
                 number = numbers.setdefault(key, len(numbers))
                 lines.append(f"{number},{size or 0},{op},{at - self.began:.6f}")
+            pause()
         return lines
 
 
@@ -157,22 +173,32 @@ class Recording:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._request: Request | None = None
+        self._complained = False
 
     def step(self, pause: Callable[[], None]) -> None:
         """Begin, go on, or finish."""
         parts = self._parts
         try:
             wanted = asked(parts.path)
-        except (OSError, ValueError) as failure:
-            log.warning("a request for a recording cannot be read and is removed: %s", failure)
+        except ValueError as failure:
             wanted = None
-            with contextlib.suppress(OSError):
-                (parts.path / REQUEST_FILE).unlink(missing_ok=True)
+            self._remove_bad(failure)
         recorder, request = parts.watch.recorder, self._request
         if recorder is None or request is None or wanted != request:
             self._begin(wanted)
         elif recorder.full or parts.clock.monotonic() - recorder.began >= request.seconds:
             self._answer(recorder, request, pause)
+
+    def _remove_bad(self, failure: ValueError) -> None:
+        """Remove a request that cannot be read; where that cannot be done, say so once."""
+        try:
+            (self._parts.path / REQUEST_FILE).unlink(missing_ok=True)
+        except OSError as stays:
+            if not self._complained:
+                log.warning("a request for a recording can be neither read nor removed: %s; %s", failure, stays)
+            self._complained = True
+        else:
+            log.warning("a request for a recording could not be read and was removed: %s", failure)
 
     def _begin(self, wanted: Request | None) -> None:
         """Record what is wanted now, and let go of what was."""
@@ -189,7 +215,7 @@ class Recording:
         path = self._parts.path
         target = path / answer_file(request.name)
         fresh = target.with_suffix(".new")
-        lines = recorder.lines()
+        lines = recorder.lines(pause)
         try:
             with os.fdopen(_private(fresh), "w", encoding="ascii") as file:
                 for start in range(0, len(lines), LINES_AT_ONCE):

@@ -46,7 +46,7 @@ def read_snapshot(directory: Path) -> dict[str, Any]:
         ) from None
     try:
         content = json.loads(text)
-    except ValueError as failure:
+    except (ValueError, RecursionError) as failure:
         raise CorruptionError(f"{directory / SNAPSHOT_FILE} is damaged: {failure}") from failure
     if not isinstance(content, dict):
         raise CorruptionError(f"{directory / SNAPSHOT_FILE} is damaged: it holds no sections")

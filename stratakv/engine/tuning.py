@@ -21,7 +21,7 @@ from stratakv.errors import StrataError
 from stratakv.policies.admission import Accesses
 from stratakv.policies.tuning.steering import Measured, Targets
 from stratakv.policies.tuning.tuner import Tuner
-from stratakv.policies.tuning.verdict import HOT, TYPICAL_BYTES, WARM, Change, Load, Settings, Sight, Verdict
+from stratakv.policies.tuning.verdict import HOT, TYPICAL_BYTES, WARM, Capacity, Change, Load, Settings, Sight, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,9 @@ SAVED_AT_MOST_EVERY = 300.0
 """Seconds: what a crash takes from the tuner is what it learnt since."""
 
 STATE = "tuner"
+LARGEST_STATE = 32 << 20
+MOST_RETUNES = 1 << 40
+BAD_STATE = (StrataError, zlib.error, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 TIERS_OF = {HOT: IN_HOT, WARM: IN_WARM}
 KEYS_A_WATCHED_KEY = 32
 """One key in so many is watched, so that watching takes little of what a small store saves."""
@@ -136,7 +139,9 @@ class Tuning:
             for namespace, counted in self._parts.below.take(self._parts.watch.take_hits()).items()
         }
         evictions, self._evictions = self._parts.hot.evictions - self._evictions, self._parts.hot.evictions
-        verdict = self._tuner.retune(Sight(now, self._parts.clock.now(), measured, loads, evictions > 0))
+        verdict = self._tuner.retune(
+            Sight(now, self._parts.clock.now(), measured, loads, evictions > 0, self._parts.hot.pinned_bytes)
+        )
         self._retuned = now
         self._since_retune.clear()
         self.retunes += 1
@@ -192,21 +197,20 @@ class Tuning:
         kept = parts.catalog.meta(STATE)
         if kept is None:
             return
-        if parts.read_only:
-            # Whoever only looks may know other settings than the owner: what the owner said counts.
-            try:
-                self._owners_report = dict(json.loads(zlib.decompress(kept))["report"])
-            except (zlib.error, ValueError, KeyError, TypeError) as failure:
-                log.info("what the tuner kept is damaged and not told: %r", failure)
         numbers = {parts.labels.name(number): number for number in parts.labels.all_numbers()}
         try:
-            state = json.loads(zlib.decompress(kept))
-            verdict = self._tuner.restore(state["tuner"], numbers)
-            self.retunes = int(state["retunes"])
-            self._changes.extend(state["changes"])
-        except (StrataError, zlib.error, ValueError, KeyError, TypeError) as failure:
-            log.info("%s", failure)
+            state = _unpacked(kept)
+            changes = [dict(change) for change in state["changes"]][-CHANGES_KEPT:]
+            retunes = min(max(0, int(state["retunes"])), MOST_RETUNES)
+            if parts.read_only:
+                # Whoever only looks may know other settings than the owner: what the owner said counts.
+                self._owners_report = dict(state["report"])
+            verdict = self._tuner.restore(dict(state["tuner"]), numbers)
+        except BAD_STATE as failure:
+            log.info("what the adaptive engine kept is not taken up: %s", failure)
             return
+        self.retunes = retunes
+        self._changes.extend(changes)
         # Whoever only looks tells by these what will become of a value.
         self._put_in_force(verdict, no_pause)
 
@@ -263,6 +267,21 @@ class Tuning:
         return told
 
 
+def _unpacked(kept: object) -> dict[str, Any]:
+    """Return what was kept.
+
+    Raises:
+        ValueError, TypeError, RecursionError, zlib.error: It is damaged, or larger than it can be.
+    """
+    if not isinstance(kept, bytes):
+        raise TypeError(f"not bytes but {type(kept).__name__}")
+    packed = zlib.decompressobj()
+    content = packed.decompress(kept, LARGEST_STATE)
+    if packed.unconsumed_tail:
+        raise ValueError("it is larger than it can be")
+    return dict(json.loads(content))
+
+
 def _settings(parts: Parts) -> Settings:
     adaptive, tiered = parts.config.adaptive, parts.config.tiered_storage
     return Settings(
@@ -281,9 +300,12 @@ def _settings(parts: Parts) -> Settings:
     )  # fmt: skip
 
 
-def _bounds(parts: Parts) -> tuple[int, int]:
+def _bounds(parts: Parts) -> Capacity:
     """Return the bytes between which RAM for values may move."""
     adaptive, capacity = parts.config.adaptive, parts.config.effective_hot_capacity_bytes
     if adaptive.hot_capacity_min_mb is None or adaptive.hot_capacity_max_mb is None:
-        return capacity, capacity
-    return int(adaptive.hot_capacity_min_mb * 1024 * 1024), int(adaptive.hot_capacity_max_mb * 1024 * 1024)
+        return Capacity(capacity, capacity, capacity)
+    low, high = (
+        int(megabytes * (1 << 20)) for megabytes in (adaptive.hot_capacity_min_mb, adaptive.hot_capacity_max_mb)
+    )
+    return Capacity(max(1, low), capacity, max(1, high))

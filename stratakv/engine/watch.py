@@ -161,4 +161,6 @@ class Watch:
 
     def ram_bytes(self) -> int:
         """Return the RAM of what is kept, about."""
-        return NOTE_BYTES * len(self._notes) + SEEN_BYTES * len(self._keys)
+        recorder = self.recorder
+        recorded = recorder.ram_bytes() if recorder is not None else 0
+        return NOTE_BYTES * len(self._notes) + SEEN_BYTES * len(self._keys) + recorded

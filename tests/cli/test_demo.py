@@ -49,7 +49,7 @@ def test_demo_text_tells_what_happened(capsys: pytest.CaptureFixture[str]) -> No
     assert printed.err.splitlines() == [
         "reading modules ...",
         "replaying ...",
-        "letting a day pass ...",
+        "letting three days pass ...",
         "verifying ...",
     ]
     assert "too small to judge" in printed.out

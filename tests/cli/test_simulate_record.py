@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import os
 import stat
 import threading
 from typing import TYPE_CHECKING
@@ -96,11 +98,39 @@ def test_a_request_that_was_left_behind_gives_way_to_a_new_one(live: Path, tmp_p
     assert float(rows(trace)[-1]["ts"]) < 10
 
 
-@pytest.mark.parametrize("hostile", ["", "[]", "{}", '{"name": "../../x", "requests": 1, "seconds": 1}', "9" * 9999])
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"name": "../../x", "requests": 1, "seconds": 1}',
+        "9" * 9999,
+        "[" * 4000,
+        '{"name": "0000000000000000", "requests": Infinity, "seconds": NaN}',
+    ],
+)
 def test_a_request_that_cannot_be_read_is_removed_and_harms_nobody(live: Path, hostile: str) -> None:
     (live / REQUEST_FILE).write_text(hostile)
     threading.Event().wait(0.8)
     assert not (live / REQUEST_FILE).exists()
+
+
+@pytest.mark.parametrize("made", ["pipe", "directory", "link"])
+def test_what_is_no_file_holds_nobody_up(live: Path, tmp_path: Path, made: str) -> None:
+    target = live / REQUEST_FILE
+    if made == "pipe":
+        os.mkfifo(target)
+    elif made == "directory":
+        target.mkdir()
+    else:
+        target.symlink_to("/dev/zero")
+    with contextlib.suppress(FileNotFoundError):
+        threading.Event().wait(0.8)
+        if made == "directory":
+            target.rmdir()
+    trace = tmp_path / "trace.csv"
+    assert main(["simulate", "--record", str(trace), "--dir", str(live), "--seconds", "0.5"]) == 0
 
 
 def test_sizes_are_what_values_take_in_ram(live: Path, tmp_path: Path) -> None:

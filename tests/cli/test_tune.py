@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from stratakv import ManualClock, OptimizationConfig, OptimizationMiddleware
 from stratakv.cli.main import main
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def tuned_store(path: Path) -> None:
@@ -71,6 +71,18 @@ def test_beside_the_owner_the_last_snapshot_is_told(tmp_path: Path, capsys: pyte
         memory.maintain()
         assert main(["tune", "--dir", str(tmp_path / "s")]) == 0
     assert "last snapshot of process" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("adaptive", [None, "text", {}, {"enabled": True, "retunes": "x"}, [1]])
+def test_damaged_statistics_are_an_error_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], adaptive: object
+) -> None:
+    with OptimizationMiddleware(path=tmp_path / "s", clock=ManualClock()) as memory:
+        memory["k"] = 1
+        memory.maintain()
+        (tmp_path / "s" / "statistics.json").write_text(json.dumps({"adaptive": adaptive}))
+        assert main(["tune", "--explain", "--dir", str(tmp_path / "s")]) == 1
+    assert "damaged" in capsys.readouterr().err
 
 
 def test_a_directory_without_a_store_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

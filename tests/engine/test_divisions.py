@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from stratakv.engine.codecs.base import Encoded
-from stratakv.engine.hot import HotTable
+from stratakv.engine.hot import SLICE, HotTable
 from stratakv.policies.eviction import LfuPolicy, LruPolicy
 
 KB = 1024
@@ -148,3 +148,28 @@ def test_hits_beside_a_division_lose_no_entry() -> None:
         thread.join()
     assert not failures
     sums_are_true(table)
+
+
+def test_a_writer_beside_a_shrinking_table_does_not_evict_for_all() -> None:
+    table = HotTable(4000 * KB, LruPolicy)
+    for number in range(2500):
+        put(table, f"a{number}", 0)
+    evicted_by_writers: list[int] = []
+
+    def write() -> None:
+        before = table.evictions
+        put(table, f"b{len(evicted_by_writers)}", 0)
+        evicted_by_writers.append(table.evictions - before)
+
+    table.set_budget(400 * KB, {}, write)
+    assert table.usage <= 400 * KB
+    assert len(evicted_by_writers) > 5
+    assert max(evicted_by_writers) <= SLICE
+
+
+def test_a_table_that_shrank_is_full_not_empty() -> None:
+    table = HotTable(20_000 * KB, LruPolicy)
+    for number in range(20_000):
+        put(table, f"a{number}", 0, 100)
+    table.set_budget(1000 * KB, {}, lambda: None)
+    assert 500 * KB < table.usage <= 1000 * KB

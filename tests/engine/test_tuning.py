@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
+import zlib
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from stratakv import ManualClock, OptimizationConfig, OptimizationMiddleware
 from stratakv.engine.catalog import Catalog
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 HOUR = 3600.0
 
@@ -150,18 +151,32 @@ def test_a_missed_reduction_makes_rent_weigh_more(tmp_path: Path) -> None:
         assert any("75% is wanted" in why for why in whys)
 
 
-def test_damaged_state_is_said_in_the_log_and_learnt_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    "kept",
+    [
+        b"no state at all",
+        zlib.compress(b"[" * 200_000),
+        zlib.compress(b'{"tuner": [], "changes": [], "retunes": 1}'),
+        zlib.compress(b'{"tuner": {}, "changes": 5, "retunes": 1e400}'),
+        zlib.compress(b" " * (64 << 20)),
+        17,
+    ],
+    ids=["no zlib", "deep", "list", "infinite", "large", "a number"],
+)
+def test_damaged_state_is_said_in_the_log_and_learnt_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kept: object
+) -> None:
     clock = ManualClock()
     with filled(tmp_path / "s", clock):
         pass
     catalog = Catalog(tmp_path / "s" / "catalog.db")
     with catalog.write(1) as transaction:
-        transaction.set_meta("tuner", b"no state at all")
+        transaction.set_meta("tuner", kept)
     catalog.close()
     with caplog.at_level("INFO", "stratakv"), open_store(tmp_path / "s", clock) as memory:
         assert memory["key:1"] == value(1)
         assert memory.get_statistics()["adaptive"]["retunes"] == 0
-    assert caplog.records
+    assert any("not taken up" in record.message for record in caplog.records)
 
 
 def test_capacity_follows_what_should_stay_between_its_bounds(tmp_path: Path) -> None:
@@ -186,3 +201,19 @@ def test_a_value_read_again_soon_after_it_left_ram_counts_as_a_regret(tmp_path: 
         moves = memory.get_statistics()["adaptive"]["moves"]["hot->warm"]
         assert moves["down"] == 300
         assert moves["down_regretted"] == 10
+
+
+def test_pins_keep_their_room_when_capacity_shrinks(tmp_path: Path) -> None:
+    clock = ManualClock()
+    bounds = {"hot_capacity_min_mb": 0.1, "hot_capacity_max_mb": 8, "learning_rate": 1.0}
+    noise = random.Random(1)
+    with open_store(tmp_path / "s", clock, adaptive=bounds, tiered_storage={"hot_capacity_mb": 8}) as memory:
+        for number in range(50):
+            memory.store(f"pin{number}", noise.randbytes(50_000), pin=True)
+        for _ in range(5):
+            clock.advance(4 * HOUR)
+            memory.maintain()
+        tiered = memory.get_statistics()["tiered_storage"]
+        assert tiered["hot_usage_bytes"] <= tiered["hot_capacity_bytes"] < 8 << 20
+        memory.store("pin0", b"small")
+        assert memory.retrieve("pin0") == b"small"

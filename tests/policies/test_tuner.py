@@ -13,7 +13,7 @@ from stratakv.policies.admission import Accesses
 from stratakv.policies.placement.prices import Prices
 from stratakv.policies.tuning.steering import Measured, Targets
 from stratakv.policies.tuning.tuner import Tuner
-from stratakv.policies.tuning.verdict import HOT, WARM, Load, Settings, Sight, Verdict
+from stratakv.policies.tuning.verdict import HOT, WARM, Capacity, Load, Settings, Sight, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def settings(**changes: Any) -> Settings:
         longest=90 * 24 * HOUR,
         configured={HOT: HOUR, WARM: 24 * HOUR},
         accesses=Accesses(2, 5),
-        capacity=(200 * MB, 200 * MB),
+        capacity=Capacity(200 * MB, 200 * MB, 200 * MB),
     )
     return made._replace(**changes)
 
@@ -161,10 +161,44 @@ def test_a_change_that_made_requests_dearer_is_taken_back() -> None:
 
 
 def test_capacity_moves_between_its_bounds_to_what_should_stay() -> None:
-    tuner = Tuner(settings(capacity=(100_000, 100 * MB)))
+    tuner = Tuner(settings(capacity=Capacity(100_000, 50 * MB, 100 * MB)))
     verdict = drive(tuner, reads(gap=HOUR, keys=400, hours=12))[-1]
     assert verdict.capacity is not None
     assert 300_000 < verdict.capacity < 800_000  # 400 keys of 1,000 bytes come back within the hour
+
+
+def test_a_learning_rate_of_zero_leaves_the_capacity_where_it_is() -> None:
+    tuner = Tuner(settings(learning_rate=0.0, capacity=Capacity(MB, 5 * MB, 64 * MB)))
+    assert drive(tuner, reads(gap=HOUR, keys=400, hours=2))[-1].capacity == 5 * MB
+
+
+def test_capacity_leaves_room_for_what_is_pinned() -> None:
+    tuner = Tuner(settings(learning_rate=1.0, capacity=Capacity(100_000, 8 * MB, 8 * MB)))
+    verdict = tuner.retune(Sight(300.0, 0.0, MET, {}, pinned=5 * MB))
+    assert verdict.capacity is not None
+    assert verdict.capacity > 5 * MB
+
+
+def test_shares_that_do_not_fit_another_capacity_are_not_taken_up() -> None:
+    kept = Tuner(settings()).to_state({}) | {"shares": {"a": 300 * MB, "b": 1}}
+    assert Tuner(settings()).restore(kept, {"a": 1, "b": 2}).shares == {}
+
+
+def test_little_ram_is_not_divided() -> None:
+    room = Capacity(100_000, 100_000, 100_000)
+    tuner = Tuner(settings(capacity=room))
+    for namespace in (0, 1):
+        for at, key_hash in reads(gap=HOUR, keys=100, hours=6, seed=namespace):
+            tuner.edges.read(namespace, key_hash, at, (1000, 400))
+    assert tuner.retune(Sight(6 * HOUR, 0.0, MET, {}, full=True)).shares == {}
+
+
+@pytest.mark.parametrize(
+    "prices", [Prices(blocked_second=1e-300), Prices(ram_gb_month=1e300), Prices(ram_gb_month=0.0)]
+)
+def test_prices_beyond_reason_leave_what_is_configured(prices: Prices) -> None:
+    tuner = Tuner(settings(prices=prices, wait_of=lambda _namespace: prices.blocked_second))
+    assert all(name[0] != HOT for name in drive(tuner, reads(gap=HOUR, keys=300, hours=6))[-1].idle)
 
 
 def test_a_capacity_without_bounds_is_left_alone() -> None:
@@ -173,16 +207,18 @@ def test_a_capacity_without_bounds_is_left_alone() -> None:
 
 def test_ram_that_is_too_small_goes_to_where_a_byte_of_it_saves_most() -> None:
     # Both come back within the hour; whoever waits for those of namespace 1 is worth a hundred times as much.
-    tuner = Tuner(settings(wait_of=lambda namespace: 1e-3 if namespace else 1e-5, capacity=(300_000, 300_000)))
+    tuner = Tuner(
+        settings(wait_of=lambda namespace: 1e-3 if namespace else 1e-5, capacity=Capacity(600_000, 600_000, 600_000))
+    )
     due, verdict = EVERY, None
-    for at, key_hash in reads(gap=HOUR / 2, keys=600, hours=8):
+    for at, key_hash in reads(gap=HOUR / 2, keys=1200, hours=8):
         while at >= due:
             verdict = tuner.retune(Sight(due, due, MET, {}, full=True))
             due += EVERY
         tuner.edges.read(key_hash % 2, key_hash >> 1, at, (1000, 400))
     assert verdict is not None
     assert verdict.shares[1] > 1.5 * verdict.shares[0]
-    assert sum(verdict.shares.values()) <= 1.2 * 300_000
+    assert sum(verdict.shares.values()) <= 600_000
 
 
 def test_ram_that_is_large_enough_is_not_divided() -> None:
@@ -223,6 +259,10 @@ def test_what_was_learnt_survives_a_restart() -> None:
         ({"edges": [{}]}, "damaged"),
         ({"course": ["x", 1]}, "damaged"),
         ({"accesses": None}, "damaged"),
+        ({"accesses": [10**18, 2]}, "damaged"),
+        ({"course": [float("nan"), 1.0]}, "damaged"),
+        ({"course": [-5.0, 1.0]}, "damaged"),
+        ({"capacity": float("inf")}, "damaged"),
     ],
 )
 def test_state_that_cannot_be_used_is_refused_whole(damage: dict[str, object], complaint: str) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Columns = dict[str, NDArray[np.generic]]
 
 MOST_RETUNES = 2000
+LARGEST_VALUE = 1 << 40
 MONTH_SECONDS = 365.25 / 12 * 86_400
 
 
@@ -51,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigurationError("name at least one trace file")
     if args.duration is not None and not 0 < args.duration < math.inf:
         raise ConfigurationError(f"--duration is a number of hours above 0, not {args.duration:g}")
-    if args.value_bytes < 1:
-        raise ConfigurationError(f"--value-bytes is at least 1, not {args.value_bytes}")
+    if not 1 <= args.value_bytes <= LARGEST_VALUE:
+        raise ConfigurationError(f"--value-bytes is at least 1 and at most {LARGEST_VALUE:,}, not {args.value_bytes}")
     config = load_config(args.config).config
     traces = [read_trace(file) for file in args.traces]
     columns = [_columns(trace, args) for trace in traces]

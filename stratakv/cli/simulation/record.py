@@ -46,10 +46,14 @@ def run(args: argparse.Namespace) -> int:
     existing_store(args)
     directory = Path(args.dir).expanduser()
     _refuse_without_owner(directory)
+    target.open("w").close()  # what cannot be written is known before anything is recorded
     ask(directory, request)
     try:
         _await(directory, request, SystemClock(), as_json=args.json)
         shutil.copyfile(directory / answer_file(request.name), target)
+    except BaseException:
+        target.unlink(missing_ok=True)  # half a trace looks like a whole one
+        raise
     finally:
         withdraw(directory, request.name)
     with target.open("rb") as file:

@@ -35,6 +35,7 @@ MEMORY_EVENTS = 20_000.0
 """... and so many watched waits that ended."""
 
 _FLUSH = 5 * 4_096
+_LEAST_PRICE, _LARGEST_PRICE = 1e-30, 1e30
 
 
 class Retuned(NamedTuple):
@@ -89,7 +90,8 @@ class EdgeTuner:
         if not 0 < learning_rate <= 1:
             raise ValueError(f"a learning rate is above 0, and 1 at the most, not {learning_rate}")
         self.costs = costs
-        self._at_stake = costs.rent > 0 and costs.returning(1) > 0
+        # Prices beyond all reason have no threshold that could be reckoned: what holds stays.
+        self._at_stake = all(_LEAST_PRICE < price < _LARGEST_PRICE for price in (costs.rent, costs.returning(1)))
         self._learning_rate = learning_rate
         self._samples = Samples(limit)
         self._measured = AgeHistogram()

@@ -23,6 +23,9 @@ SPARE_ROOM = 1.1
 LEAST_CHANGE = 0.1
 """A smaller change is not worth moving entries for."""
 
+LEAST_SHARE = 256 << 10
+"""RAM that gives each namespace less is not divided: each has a policy of its own, whose tables take room."""
+
 FEWEST_TO_DIVIDE = 2
 """One namespace has all of RAM anyway."""
 
@@ -40,14 +43,13 @@ class Room:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.capacity = settings.capacity[1]
+        self.capacity = settings.capacity.now
         self.shares: dict[int, int] = {}
 
     @property
     def is_elastic(self) -> bool:
         """Whether the capacity may move."""
-        low, high = self._settings.capacity
-        return low < high
+        return self._settings.capacity.low < self._settings.capacity.high
 
     def resize(self, sight: Sight, edges: Edges, thresholds: Thresholds) -> Iterator[Change]:
         """Move the capacity towards the bytes that are younger than their threshold."""
@@ -55,10 +57,12 @@ class Room:
             return
         needed = sum(thresholds.held(name) for name, _ in edges.items() if name[0] == HOT)
         before = self.capacity
-        after = int(before + self._settings.learning_rate * (self._within(int(needed * SPARE_ROOM)) - before))
+        wanted = self._within(int((needed + sight.pinned) * SPARE_ROOM))
+        after = int(before + self._settings.learning_rate * (wanted - before))
         if abs(after - before) > LEAST_CHANGE * before:
             self.capacity = after
             why = f"{needed:,.0f} bytes are younger than the idle time after which they leave RAM"
+            why += f", and {sight.pinned:,} are pinned there" if sight.pinned else ""
             yield sight.change("bytes of RAM for values", None, before, after, why)
 
     def divide(self, sight: Sight, edges: Edges) -> Iterator[Change]:
@@ -70,21 +74,29 @@ class Room:
             for (name, namespace), edge in edges.items()
             if name == HOT and edge.events >= LEAST_EVENTS
         }
-        if len(claims) < FEWEST_TO_DIVIDE:
+        if len(claims) < FEWEST_TO_DIVIDE or self.capacity < LEAST_SHARE * len(claims):
             return
         division = divide(claims, self.capacity)
+        wanted = {namespace: self._damped(namespace, share.size) for namespace, share in division.shares.items()}
+        # Damped one by one they need not add up to what there is.
+        fits = min(1.0, self.capacity / max(1, sum(wanted.values())))
         for namespace, share in division.shares.items():
-            before = self.shares.get(namespace, 0)
-            # A namespace without a share yet gets all of what is worth it at once.
-            after = int(before + self._settings.learning_rate * (share.size - before)) if before else share.size
-            if namespace not in self.shares or abs(after - before) > LEAST_CHANGE * before:
+            before, after = self.shares.get(namespace, 0), int(wanted[namespace] * fits)
+            if namespace not in self.shares or fits < 1 or abs(after - before) > LEAST_CHANGE * before:
                 self.shares[namespace] = after
-                yield sight.change("share of RAM", namespace, before, after, f"{share.reason}; {division.reason}")
+                if after != before:
+                    yield sight.change("share of RAM", namespace, before, after, f"{share.reason}; {division.reason}")
+
+    def _damped(self, namespace: int, wanted: int) -> int:
+        """Return a share on its way; a namespace without one yet gets all of what is worth it at once."""
+        before = self.shares.get(namespace, 0)
+        return int(before + self._settings.learning_rate * (wanted - before)) if before else wanted
 
     def restore(self, capacity: int, shares: dict[int, int]) -> None:
         """Take up what was kept, as far as the bounds allow."""
-        self.capacity, self.shares = self._within(capacity), shares
+        self.capacity = self._within(capacity)
+        fit = all(share >= 0 for share in shares.values()) and sum(shares.values()) <= self.capacity
+        self.shares = shares if fit else {}
 
     def _within(self, capacity: int) -> int:
-        low, high = self._settings.capacity
-        return min(max(capacity, low), high)
+        return min(max(capacity, self._settings.capacity.low), self._settings.capacity.high)

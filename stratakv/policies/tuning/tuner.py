@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from stratakv.errors import StrataError
 from stratakv.policies.admission import Accesses
+from stratakv.policies.frequency_sketch import MOST
 from stratakv.policies.tuning.edges import Edges
 from stratakv.policies.tuning.room import Room
-from stratakv.policies.tuning.steering import Course, steer
+from stratakv.policies.tuning.steering import FACTORS, WEIGHTS, Course, steer
 from stratakv.policies.tuning.thresholds import Thresholds
 from stratakv.policies.tuning.verdict import Change, Settings, Sight, Verdict
 
@@ -109,12 +110,22 @@ class Tuner:
             weight, factor = map(float, state["course"])
             to_warm, to_hot = map(int, state["accesses"])
             capacity = int(state["capacity"])
+            _refuse(weight, WEIGHTS)
+            _refuse(factor, FACTORS)
+            _refuse(min(to_warm, to_hot), (1, MOST))
+            _refuse(max(to_warm, to_hot), (1, max(MOST, *self._settings.accesses)))
             shares = {numbers[name]: int(share) for name, share in state["shares"].items() if name in numbers}
             in_force = [(str(edge), numbers[name]) for edge, name in state["in_force"] if name in numbers]
             self.edges.restore(state["edges"], numbers)
-        except (KeyError, TypeError, ValueError, AttributeError) as failure:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as failure:
             raise StrataError(f"what the tuner kept is damaged, it starts anew: {failure!r}") from failure
         self.thresholds.restore(in_force)
         self._room.restore(capacity, shares)
         self._course, self._accesses = Course(weight, factor), Accesses(to_warm, to_hot)
         return self._verdict([])
+
+
+def _refuse(number: float, bounds: tuple[float, float]) -> None:
+    """Raise ValueError where a number is not within its bounds; NaN never is."""
+    if not bounds[0] <= number <= bounds[1]:
+        raise ValueError(f"{number} is not from {bounds[0]} to {bounds[1]}")

@@ -32,6 +32,14 @@ LEAST_EVENTS = 200.0
 """A namespace's setting is changed when so many waits of watched keys have ended."""
 
 
+class Capacity(NamedTuple):
+    """Bytes of RAM for values: the least, what holds at first, and the most; all the same where it does not move."""
+
+    low: int
+    now: int
+    high: int
+
+
 class Settings(NamedTuple):
     """What the tuner works with.
 
@@ -44,7 +52,7 @@ class Settings(NamedTuple):
         shortest, longest: Bounds of every idle threshold, in seconds.
         configured: The idle seconds of each edge where nothing is tuned.
         accesses: The configured accesses that bring a content up.
-        capacity: The bytes between which RAM for values may move.
+        capacity: Between which bytes RAM for values may move, and where it begins.
         divides: Whether RAM is divided between namespaces.
         remote: Whether the cold tier is an object store far away, not a directory of this machine.
     """
@@ -58,7 +66,7 @@ class Settings(NamedTuple):
     longest: float
     configured: Mapping[str, float]
     accesses: Accesses
-    capacity: tuple[int, int]
+    capacity: Capacity
     divides: bool = True
     remote: bool = True
 
@@ -111,6 +119,7 @@ class Sight(NamedTuple):
         measured: What the targets are compared with.
         loads: What each namespace did since the last retune.
         full: Whether values were evicted for want of RAM.
+        pinned: Bytes that are pinned in RAM.
     """
 
     now: float
@@ -118,6 +127,7 @@ class Sight(NamedTuple):
     measured: Measured
     loads: Mapping[int, Load]
     full: bool = False
+    pinned: int = 0
 
     def told(self) -> dict[str, float | None]:
         """Return what was measured, for the record of a change."""
