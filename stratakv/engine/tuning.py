@@ -139,9 +139,9 @@ class Tuning:
             for namespace, counted in self._parts.below.take(self._parts.watch.take_hits()).items()
         }
         evictions, self._evictions = self._parts.hot.evictions - self._evictions, self._parts.hot.evictions
-        verdict = self._tuner.retune(
-            Sight(now, self._parts.clock.now(), measured, loads, evictions > 0, self._parts.hot.pinned_bytes)
-        )
+        pinned = self._parts.hot.pinned_bytes
+        sight = Sight(now, self._parts.clock.now(), measured, loads, evictions > 0, pinned)
+        verdict = self._tuner.retune(sight, pause)
         self._retuned = now
         self._since_retune.clear()
         self.retunes += 1

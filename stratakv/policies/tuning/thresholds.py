@@ -16,7 +16,7 @@ from stratakv.policies.tuning.trials import Spent, Trials
 from stratakv.policies.tuning.verdict import HOT, LEAST_EVENTS, TYPICAL_BYTES, WARM, Change, Load, Settings, Sight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from stratakv.policies.placement.edge import EdgeTuner, Retuned
     from stratakv.policies.tuning.edges import Edges
@@ -43,7 +43,7 @@ class Thresholds:
         self._before: dict[Name, IdleTime | None] = {}
         self.in_force: dict[Name, IdleTime] = {}
 
-    def retune(self, sight: Sight, rent_weight: float) -> Iterator[Change]:
+    def retune(self, sight: Sight, rent_weight: float, pause: Callable[[], None]) -> Iterator[Change]:
         """Judge each threshold's last change, then choose it anew."""
         for name, edge in self._edges.items():
             spent = self._spent(name, sight.loads.get(name[1]), rent_weight)
@@ -53,6 +53,7 @@ class Thresholds:
                 self.in_force[name] = self.in_force[name]._replace(seen=longest_return(edge.seen))
             if edge.events >= LEAST_EVENTS and self._trials.may_change(name, sight.now):
                 yield from self._change(name, edge, found, spent, sight, rent_weight)
+            pause()
 
     def _judge(self, name: Name, spent: Spent, sight: Sight) -> Iterator[Change]:
         """Take the last change back where requests became dearer."""

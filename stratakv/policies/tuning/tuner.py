@@ -19,7 +19,7 @@ from stratakv.policies.tuning.thresholds import Thresholds
 from stratakv.policies.tuning.verdict import Change, Settings, Sight, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 STATE_VERSION = 1
 
@@ -43,12 +43,12 @@ class Tuner:
         self._course = Course()
         self._accesses = settings.accesses
 
-    def retune(self, sight: Sight) -> Verdict:
-        """Choose anew; with a learning rate of 0, nothing but what holds."""
+    def retune(self, sight: Sight, pause: Callable[[], None] = lambda: None) -> Verdict:
+        """Choose anew; with a learning rate of 0, nothing but what holds. `pause` is called each millisecond or two."""
         changes: list[Change] = []
         if self._settings.learning_rate > 0:
             changes += self._steer(sight)
-            changes += self.thresholds.retune(sight, self._course.rent_weight)
+            changes += self.thresholds.retune(sight, self._course.rent_weight, pause)
             changes += self._bring_up(sight)
             changes += self._room.resize(sight, self.edges, self.thresholds)
             changes += self._room.divide(sight, self.edges)
