@@ -48,20 +48,16 @@ class Window(NamedTuple):
     """What one telemetry interval saw.
 
     Attributes:
-        at: Wall seconds at its end.
         seconds: How long it was.
         reads, hits, writes: Operations.
         waited: Seconds that callers waited for what lies below RAM.
-        hot_bytes: RAM of the hot table at its end.
     """
 
-    at: float
     seconds: float
     reads: int
     hits: int
     writes: int
     waited: float
-    hot_bytes: int
 
 
 class Tuning:
@@ -115,9 +111,7 @@ class Tuning:
         parts = self._parts
         totals = self._count()
         reads, hits, writes, waited = (new - old for new, old in zip(totals, self._totals, strict=True))
-        window = Window(
-            parts.clock.now(), now - self._looked, int(reads), int(hits), int(writes), waited, parts.hot.usage
-        )
+        window = Window(now - self._looked, int(reads), int(hits), int(writes), waited)
         self._windows.append(window)
         if self._adaptive.enabled:
             self._since_retune.append(window)

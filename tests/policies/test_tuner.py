@@ -251,6 +251,16 @@ def test_what_was_learnt_survives_a_restart() -> None:
     assert after.course[:2] == before.course[:2]
 
 
+def test_what_was_taken_back_does_not_come_back_with_a_restart() -> None:
+    tuner = Tuner(settings())
+    before = drive(tuner, reads(gap=2 * HOUR, keys=300, hours=12))[-1].idle[HOT, 0]
+    older = before._replace(threshold=before.threshold._replace(pooled=0.01, classes=(0.01,) * 5))
+    tuner.thresholds.in_force[HOT, 0] = older  # not what the edge chose last
+    again = Tuner(settings())
+    again.restore(json.loads(json.dumps(tuner.to_state({0: "default"}))), {"default": 0})
+    assert again.thresholds.in_force[HOT, 0].seconds(1000) == older.seconds(1000) != before.seconds(1000)
+
+
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
@@ -263,6 +273,8 @@ def test_what_was_learnt_survives_a_restart() -> None:
         ({"course": [float("nan"), 1.0]}, "damaged"),
         ({"course": [-5.0, 1.0]}, "damaged"),
         ({"capacity": float("inf")}, "damaged"),
+        ({"in_force": [[HOT, "default", [1.0], 1.0]]}, "damaged"),
+        ({"in_force": [[HOT, "default", [float("nan")] * 6, 1.0]]}, "damaged"),
     ],
 )
 def test_state_that_cannot_be_used_is_refused_whole(damage: dict[str, object], complaint: str) -> None:

@@ -6,17 +6,18 @@ force lies within the configured bounds for every size.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stratakv.policies.admission import Accesses
 from stratakv.policies.placement.explanation import duration
 from stratakv.policies.placement.histogram import CLASSES
+from stratakv.policies.placement.threshold import Threshold
 from stratakv.policies.tuning.idle_time import IdleTime, longest_return, return_age
 from stratakv.policies.tuning.trials import Spent, Trials
 from stratakv.policies.tuning.verdict import HOT, LEAST_EVENTS, TYPICAL_BYTES, WARM, Change, Load, Settings, Sight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from stratakv.policies.placement.edge import EdgeTuner, Retuned
     from stratakv.policies.tuning.edges import Edges
@@ -145,7 +146,30 @@ class Thresholds:
         least = [idle.threshold.fewest() for (name, _), idle in self.in_force.items() if name == edge]
         return min(least, default=configured)
 
-    def restore(self, names: Iterable[Name]) -> None:
-        """Put in force again what was so: the thresholds that the restored edges have."""
-        known = dict(self._edges.items())
-        self.in_force = {name: self._idle_time(name, known[name]) for name in names if name in known}
+    # -- across restarts -------------------------------------------------------------------------------------
+
+    def to_state(self, names: Mapping[int, str]) -> list[list[Any]]:
+        """Return what is in force as plain data: it need not be what the edges chose last."""
+        return [
+            [edge, names[number], [idle.threshold.pooled, *idle.threshold.classes], idle.seen]
+            for (edge, number), idle in self.in_force.items()
+            if number in names
+        ]
+
+    def from_state(self, state: list[list[Any]], numbers: Mapping[str, int]) -> dict[Name, IdleTime]:
+        """Return what was in force.
+
+        Raises:
+            ValueError, TypeError, KeyError: It is damaged.
+        """
+        settings, found = self._settings, {}
+        for edge, name, units, seen in state:
+            pooled, *classes = map(float, units)
+            if len(classes) != CLASSES or not all(number >= 0 for number in (pooled, *classes, float(seen))):
+                raise ValueError(f"no threshold: {units}")
+            if name in numbers:
+                threshold = Threshold(settings.costs(numbers[name])[edge], pooled, tuple(classes))
+                found[str(edge), numbers[name]] = IdleTime(
+                    threshold, float(seen), settings.configured[edge], settings.shortest, settings.longest
+                )
+        return found

@@ -21,7 +21,7 @@ from stratakv.policies.tuning.verdict import Change, Settings, Sight, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 class Tuner:
@@ -89,7 +89,7 @@ class Tuner:
             "version": STATE_VERSION,
             "settings": self._settings.fingerprint(),
             "edges": self.edges.to_state(names),
-            "in_force": [[edge, names[number]] for edge, number in self.thresholds.in_force if number in names],
+            "in_force": self.thresholds.to_state(names),
             "course": list(self._course[:2]),
             "accesses": list(self._accesses),
             "capacity": self._room.capacity,
@@ -115,11 +115,11 @@ class Tuner:
             _refuse(min(to_warm, to_hot), (1, MOST))
             _refuse(max(to_warm, to_hot), (1, max(MOST, *self._settings.accesses)))
             shares = {numbers[name]: int(share) for name, share in state["shares"].items() if name in numbers}
-            in_force = [(str(edge), numbers[name]) for edge, name in state["in_force"] if name in numbers]
+            in_force = self.thresholds.from_state(state["in_force"], numbers)
             self.edges.restore(state["edges"], numbers)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as failure:
             raise StrataError(f"what the tuner kept is damaged, it starts anew: {failure!r}") from failure
-        self.thresholds.restore(in_force)
+        self.thresholds.in_force = in_force
         self._room.restore(capacity, shares)
         self._course, self._accesses = Course(weight, factor), Accesses(to_warm, to_hot)
         return self._verdict([])
