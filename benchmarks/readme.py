@@ -17,7 +17,7 @@ from pathlib import Path
 README = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN = "<!-- demo output -->"
 END = "<!-- end of demo output -->"
-TABLES = ("reduction", "hitratio", "adaptive")
+TABLES = ("reduction", "hitratio", "adaptive", "large", "vectors")
 """Benchmarks with a `markdown` module; the README has markers for each."""
 TABLE_BEGIN = "<!-- reduction table -->"
 TABLE_END = "<!-- end of reduction table -->"

@@ -29,4 +29,5 @@ class CompressionStrategy(Enum):
     NUMERIC = "numeric"
     LZMA = "lzma"
     COLUMNS = "columns"
+    ROTATED = "rotated"
     ADAPTIVE = "adaptive"

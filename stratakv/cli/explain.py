@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import argparse
 
     from stratakv.engine.explanation import Explanation, Form
+    from stratakv.engine.large_standing import LargeStanding
     from stratakv.engine.outlook import Prospect
 
 _SHARERS_SHOWN = 5
@@ -128,19 +129,28 @@ def _references(found: Explanation) -> str:
 def _places(found: Explanation, document: dict[str, dict[str, object]]) -> list[tuple[str, str]]:
     size = found.plaintext_bytes
     rows = [("size", "-" if size is None else f"{human_bytes(size)} serialised")]
+    if found.large is not None:
+        rows.append(("large value", _chunks(found.large)))
+    manifest = "its manifest " if found.large is not None else ""
     if found.ram is not None:
         pinned = ", pinned" if found.ram.pinned else ""
         rows.append(("in RAM", f"{_form(found.ram.form)}; last used {document['ram']['used_utc']}{pinned}"))
     if found.journal is not None:
-        rows.append(("in the journal", _form(found.journal)))
+        rows.append(("in the journal", manifest + _form(found.journal)))
     if found.pack is not None:
         pack = found.pack
         rows += [
-            (f"in {pack.tier}", _form(pack.form)),
+            (f"in {pack.tier}", manifest + _form(pack.form)),
             ("pack", f"{pack.name}, block {pack.block}"),
             ("packed", f"{document['pack']['created_utc']}, {100 * pack.live:.0f}% of the pack is live"),
         ]
     return rows
+
+
+def _chunks(large: LargeStanding) -> str:
+    lie = ", ".join(f"{count:,} in {tier}" for tier, count in large.tiers.items())
+    shared = f"; {human_bytes(large.shared_bytes)} of them shared with other values" if large.shared_bytes else ""
+    return f"{large.chunks:,} chunks ({lie}){shared}"
 
 
 def _form(form: Form | None) -> str:

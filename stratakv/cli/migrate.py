@@ -135,7 +135,8 @@ def _next_slice(store: Store, keys: Iterator[str]) -> Iterator[str]:
     for key in islice(keys, _SLICE_KEYS):
         yield key
         state = store.state(key)
-        size += state.place.size if state is not None and state.place is not None else 0
+        if state is not None and state.blob is not None and state.place is not None:
+            size += store.parts.catalog.large_size(state.blob) or state.place.size
         if size >= _SLICE_BYTES:
             return
 

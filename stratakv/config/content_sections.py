@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STRATEGIES = tuple(strategy.value for strategy in CompressionStrategy)
-LOSSY_STRATEGIES = frozenset({"quantize_int8", "quantize_int4", "binarize", "graph_prune"})
+LOSSY_STRATEGIES = frozenset({"quantize_int8", "quantize_int4", "binarize", "rotated", "graph_prune"})
 """They change values, so they need a permission: `lossy: true`."""
 
 COSINE = Limits(low=-1, high=1)
@@ -66,7 +66,8 @@ class CompressionConfig(Section):
     min_cosine: float | None = setting(
         None,
         "Least cosine between a row and what quantising leaves of it; below it the array is kept exactly; none = 0.999 "
-        "for quantize_int8, 0.95 for quantize_int4, 0.5 for binarize",
+        "for quantize_int8, 0.95 for quantize_int4, 0.5 for binarize, and for rotated, which takes as few bits as the "
+        "bound allows, 0.9995",
         limits=COSINE,
     )
     min_confidence: float | None = setting(
@@ -137,6 +138,16 @@ class DeduplicationConfig(Section):
     )
     false_positive_rate: float = setting(
         0.01, "Share of new contents that the filter may take for known", limits=Limits(above=0, below=1)
+    )
+    large_value_kb: float = setting(
+        256.0,
+        "KB of plaintext from which a value is kept in chunks that versions of it share",
+        limits=Limits(low=1, high=1 << 20),
+    )
+    chunk_kb: float = setting(
+        4.0,
+        "Mean KB of a chunk; sixteen times that in values of 16 MB and more. Smaller ones find more that is alike",
+        limits=Limits(low=0.25, high=128),
     )
 
 

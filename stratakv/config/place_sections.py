@@ -91,6 +91,11 @@ class StorageConfig(Section):
     dirty_limit_entries: int = setting(
         50_000, "Number of writes waiting for a checkpoint before writers are held back", limits=Limits(low=1)
     )
+    journaled_value_kb: float = setting(
+        1024.0,
+        "KB of plaintext above which a value does not go through the journal: its chunks are durable first",
+        limits=Limits(low=1, high=1 << 20),
+    )
     pack_size_mb: float = setting(
         8.0, "MB of one pack, the immutable object that many values share", limits=Limits(above=0, high=1024)
     )

@@ -9,7 +9,9 @@ Bytes, little-endian, version 1:
     digest   32  SHA-256 of everything before
 
 A part is named `catalog/EPOCH-NUMBER.part`. Tables are those of the catalog (`TABLES` has their fields), and `chain`:
-the names of the parts to be applied before this one, in order. A record has 250 rows at most.
+the names of the parts to be applied before this one, in order. A record has 250 rows at most. Of `manifests` it has as
+many as make 1 MB of chunks, but one at least: a row has 131,072 chunks at most, and those of a larger value are in
+several, one behind the other. Parts without large values are those of the first release.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ _LENGTH = struct.Struct("<I")
 _DIGEST_BYTES = 32
 _LEVEL = 6
 ROWS_A_RECORD = 250
+CHUNKS_A_ROW = 1 << 17
+CHUNK_BYTES_A_RECORD = 1 << 20
 LONGEST_RECORD = 1 << 25
 """More than so many rows with the longest keys and extras take: whoever reads it need not believe a longer one."""
 
@@ -50,6 +54,7 @@ TABLES: dict[str, tuple[type, ...]] = {
     "gone_packs": (str,),
     "blobs": (int, bytes, int, int, int, int, int),
     "gone_blobs": (int,),
+    "manifests": (int, int, int, bytes),
     "displaced": (bytes, int),
     "keys": (bytes, int, int, int, int, int, int, bytes),
     "gone_keys": (bytes,),
@@ -58,8 +63,9 @@ TABLES: dict[str, tuple[type, ...]] = {
 
 meta: name, value. namespaces: id, name, salt. dictionaries: id, namespace, created, object's name. needs: pack,
 dictionary. doomed: pack's name, bytes, since. packs: id, name, bytes, index offset, index digest, plaintext, created.
-gone_packs: name. blobs: id, digest, namespace, pack, block, offset, size. gone_blobs: id. displaced: digest, id. keys:
-key, blob, version, namespace, pin, expires, written, extra. gone_keys: key.
+gone_packs: name. blobs: id, digest, namespace, pack, block, offset, size. gone_blobs: id. manifests: blob, size, how
+many chunks are in rows before this one, chunks. displaced: digest, id. keys: key, blob, version, namespace, pin,
+expires, written, extra. gone_keys: key.
 """
 
 NULLABLE = {"namespaces": {2}, "keys": {1, 5, 6, 7}}
@@ -114,8 +120,8 @@ class PartWriter:
 
     def add(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Add rows of a table."""
-        for start in range(0, len(rows), ROWS_A_RECORD):
-            record = ormsgpack.packb([table, list(zip(*rows[start : start + ROWS_A_RECORD], strict=True))])
+        for some in _records(table, rows):
+            record = ormsgpack.packb([table, list(zip(*some, strict=True))])
             for piece in (_LENGTH.pack(len(record)), record):
                 made = self._stream.compress(piece)
                 self._body.append(made)
@@ -129,6 +135,19 @@ class PartWriter:
         head = HEADER.pack(b"SKVB", FORMAT_VERSION, flags, 0, self._store_id, self._epoch, self._number)
         content = b"".join((head, *self._body))
         return content + hashlib.sha256(content).digest()
+
+
+def _records(table: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """Yield the rows of each record."""
+    start, size = 0, 0
+    for number, row in enumerate(rows):
+        added = len(row[-1]) if table == "manifests" else 0
+        if number - start == ROWS_A_RECORD or (number > start and size + added > CHUNK_BYTES_A_RECORD):
+            yield rows[start:number]
+            start, size = number, 0
+        size += added
+    if len(rows) > start:
+        yield rows[start:]
 
 
 def read_head(content: bytes, name: str) -> Head:

@@ -8,17 +8,20 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from stratakv.engine.backup_format import DICTIONARY_PREFIX
+from stratakv.engine.backup_format import CHUNKS_A_ROW, DICTIONARY_PREFIX
 from stratakv.engine.catalog_changes import BLOB, KEY, MARK, PACK
 from stratakv.engine.records import IN_COLD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from stratakv.engine.catalog import Catalog
 
     Query = Callable[..., Any]
     Rows = list[tuple[Any, ...]]
+
+CHUNK_BYTES = 8
+"""Of a chunk's number in a row of `manifests`."""
 
 ROWS_AT_ONCE = 250
 """Rows that are read before the next pause: about half a millisecond of the interpreter."""
@@ -31,6 +34,10 @@ _PACK_FIELDS = "id, name, bytes, index_offset, index_digest, plaintext, created"
 _COLD_BLOBS = """
 SELECT b.id, b.digest, b.namespace, b.pack, b.block, b.offset, b.size FROM blobs b JOIN packs p ON p.id = b.pack
 WHERE p.tier = ? AND b.id
+"""
+_MANIFEST = """
+SELECT m.blob, m.size, m.chunks FROM manifests m JOIN blobs b ON b.id = m.blob JOIN packs p ON p.id = b.pack
+WHERE p.tier = ? AND m.blob = ?
 """
 _NEEDS = """
 SELECT d.pack, d.dictionary FROM pack_dictionaries d JOIN packs p ON p.id = d.pack WHERE p.tier = ?
@@ -55,6 +62,8 @@ def add_base_rows(catalog: Catalog, progress: dict[str, Any]) -> Iterator[tuple[
     start = -(1 << 63) if progress["after"] is None else progress["after"] + 1
     rows = catalog.rows(f"{_COLD_BLOBS} >= ? ORDER BY b.id LIMIT ?", (IN_COLD, start, ROWS_AT_ONCE))
     yield "blobs", rows
+    for (number,) in catalog.rows("SELECT blob FROM manifests WHERE blob BETWEEN ? AND ?", _span(rows)) if rows else ():
+        yield "manifests", _pieces(catalog.rows(_MANIFEST, (IN_COLD, number)))
     if rows and rows[-1][0] < (1 << 63) - 1:
         progress["after"] = rows[-1][0]
     else:
@@ -101,6 +110,8 @@ def changed_rows(query: Query, saved: int) -> Iterator[tuple[str, Rows]]:
                 rows.append(row) if row is not None else gone.append((what,))
             yield table, rows
             yield f"gone_{table}", gone
+            for number, *_ in rows if kind == BLOB else ():
+                yield "manifests", _pieces(query(_MANIFEST, (IN_COLD, number)))
     yield "namespaces", query("SELECT id, name, salt FROM namespaces", ()).fetchall()
     yield "displaced", query("SELECT digest, id FROM displaced", ()).fetchall()
     yield "dictionaries", [(*row[:3], dictionary_name(row[0], row[3])) for row in dictionaries_of(query)]
@@ -108,6 +119,20 @@ def changed_rows(query: Query, saved: int) -> Iterator[tuple[str, Rows]]:
     yield "doomed", query("SELECT name, bytes, since FROM doomed WHERE tier = ?", (IN_COLD,)).fetchall()
     meta = [(name, value) for name, value in query("SELECT name, value FROM meta", ()) if name in _KEPT_META]
     yield "meta", [*meta, ("saved", saved)]
+
+
+def _span(rows: Rows) -> tuple[int, int]:
+    """Return the least and the greatest number of blobs in order."""
+    return rows[0][0], rows[-1][0]
+
+
+def _pieces(rows: Iterable[tuple[Any, ...]]) -> Rows:
+    """Return rows of manifests as they stand in parts: none has more chunks than a record takes."""
+    return [
+        (blob, size, start // CHUNK_BYTES, chunks[start : start + CHUNKS_A_ROW * CHUNK_BYTES])
+        for blob, size, chunks in rows
+        for start in range(0, len(chunks), CHUNKS_A_ROW * CHUNK_BYTES)
+    ]
 
 
 def dictionary_name(number: int, content: bytes) -> str:

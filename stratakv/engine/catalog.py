@@ -12,10 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stratakv.engine.catalog_file import CatalogFile
-from stratakv.engine.catalog_rows import Found, FoundBlob, PackRow, Row, found_blob, found_key
+from stratakv.engine.catalog_manifests import all_rows, numbers_in
+from stratakv.engine.catalog_rows import Found, FoundBlob, PackRow, Row, found_blob, found_key, whole_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import apsw
 
@@ -30,7 +31,11 @@ SELECT b.id, b.digest, b.namespace, b.pack, b.block, b.offset, b.size, p.tier
 FROM blobs b JOIN packs p ON p.id = b.pack WHERE b.id = ?
 """
 
+TOGETHER = 64
+"""Contents that are looked up by one statement: one by one each costs three times as much."""
 
+_FIND_BLOBS = _FIND_BLOB.replace("b.id = ?", f"b.id IN ({', '.join('?' * TOGETHER)})")
+_CHUNKS = "SELECT chunks FROM manifests WHERE blob = ?"
 _PACKS = """
 SELECT id, tier, name, bytes, index_offset, index_digest, plaintext, live, live_blobs, created, due, dead_since
 FROM packs WHERE
@@ -39,6 +44,8 @@ FROM packs WHERE
 
 class Catalog(CatalogFile):
     """The catalog of one store; arguments as `CatalogFile`."""
+
+    _has_manifests = False
 
     def find(self, key: bytes) -> Found | None:
         """Look a key up."""
@@ -66,14 +73,18 @@ class Catalog(CatalogFile):
 
     def find_blobs(self, digests: Iterable[bytes]) -> dict[bytes, FoundBlob]:
         """Look many contents up on one connection."""
-        wanted = list(digests)
+        wanted = set(digests)
+        numbers = [self.blob_number(digest) for digest in wanted]
 
         def query(connection: apsw.Connection) -> dict[bytes, FoundBlob]:
             found = {}
-            for digest in wanted:
-                row = connection.execute(_FIND_BLOB, (self.blob_number(digest),)).fetchone()
-                if row is not None and (blob := found_blob(row)).digest == digest:
-                    found[digest] = blob
+            for start in range(0, len(numbers), TOGETHER):
+                some = numbers[start : start + TOGETHER]
+                some += some[-1:] * (TOGETHER - len(some))  # always as many, so that the statement is prepared once
+                for row in connection.execute(_FIND_BLOBS, some):
+                    blob = found_blob(row)
+                    if blob.digest in wanted:
+                        found[blob.digest] = blob
             return found
 
         return self._read(query)
@@ -82,6 +93,38 @@ class Catalog(CatalogFile):
         """Return the blob of a number, in a list of one or none."""
         row = self._row(_FIND_BLOB, (number,))
         return [found_blob(row)] if row is not None else []
+
+    def chunks_of(self, digest: bytes) -> list[bytes]:
+        """Return the digests of a large content's chunks, each once; none of one that is kept whole."""
+        if not self.lists_large_values():
+            return []
+
+        def query(connection: apsw.Connection) -> list[bytes]:
+            row = connection.execute(_CHUNKS, (self.blob_number(digest),)).fetchone()
+            found = []
+            for number in sorted(set(numbers_in(row[0]))) if row is not None else ():
+                chunk = connection.execute("SELECT digest FROM blobs WHERE id = ?", (number,)).fetchone()
+                if chunk is not None:
+                    found.append(whole_digest(number, chunk[0]))
+            return found
+
+        return self._read(query)
+
+    def manifests(self) -> Iterator[tuple[int, int, int, bytes]]:
+        """Yield (blob, bytes of the value, bytes of its chunks, their numbers as `numbers_in` reads them) of all."""
+        return all_rows(self._rows) if self.lists_large_values() else iter(())
+
+    def large_size(self, blob: int) -> int | None:
+        """Return how many bytes of plaintext a large value has; None for a content that is kept whole."""
+        sql = "SELECT size FROM manifests WHERE blob = ?"
+        row = self._row(sql, (blob,)) if self.lists_large_values() else None
+        return int(row[0]) if row is not None else None
+
+    def lists_large_values(self) -> bool:
+        """Tell whether the table of manifests is there: an earlier release's catalog that is only read lacks it."""
+        if not self._has_manifests:
+            self._has_manifests = bool(self._rows("SELECT 1 FROM sqlite_schema WHERE name = 'manifests'"))
+        return self._has_manifests
 
     def keys_after(self, prefix: bytes, after: bytes | None, limit: int) -> list[tuple[bytes, int, bool]]:
         """Return up to `limit` (key, expires, tombstone) of a prefix in byte order, behind `after`."""

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
+from stratakv.engine.backup_rows import CHUNK_BYTES
+from stratakv.engine.catalog_manifests import references
 from stratakv.engine.catalog_schema import FORMAT_VERSION
 from stratakv.engine.records import IN_COLD
 from stratakv.errors import CorruptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from stratakv.engine.catalog import Catalog
 
@@ -25,6 +27,10 @@ _INSERT = {
     "gone_packs": "DELETE FROM packs WHERE name = ?",
     "blobs": "INSERT OR REPLACE INTO blobs VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
     "gone_blobs": "DELETE FROM blobs WHERE id = ?",
+    "manifests": (
+        "INSERT INTO manifests VALUES (?1, ?2, 0, ?4) "
+        "ON CONFLICT DO UPDATE SET size = ?2, chunks = iif(?3, CAST(chunks || ?4 AS BLOB), ?4)"
+    ),
     "displaced": "INSERT OR REPLACE INTO displaced VALUES (?, ?)",
     "keys": "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     "gone_keys": "DELETE FROM keys WHERE key = ?",
@@ -32,13 +38,22 @@ _INSERT = {
 ROWS_AT_ONCE = 20_000
 """Rows that are held until they are written."""
 
+MANIFESTS_AT_ONCE = 64
+"""So many of them are held: each may have a megabyte of chunks."""
+
+_SIZE = "SELECT size FROM blobs WHERE id = ?"
 _LOST = "SELECT key FROM keys WHERE blob IS NOT NULL AND blob NOT IN (SELECT id FROM blobs)"
-_SUMS = """
+# Chunks are added to what keys name by who counts the manifests.
+_NAMED = """
 DELETE FROM blobs WHERE pack NOT IN (SELECT id FROM packs);
+DELETE FROM manifests WHERE blob NOT IN (SELECT id FROM blobs);
 DELETE FROM displaced WHERE id NOT IN (SELECT id FROM blobs);
 DELETE FROM pack_dictionaries WHERE pack NOT IN (SELECT id FROM packs);
 CREATE TEMP TABLE named (blob INTEGER PRIMARY KEY, count INTEGER);
 INSERT INTO named SELECT blob, count(*) FROM keys WHERE blob IS NOT NULL GROUP BY blob;
+"""
+_CHUNK = "INSERT INTO named VALUES (?1, ?2) ON CONFLICT DO UPDATE SET count = count + ?2"
+_SUMS = """
 UPDATE blobs SET refs = coalesce((SELECT count FROM named WHERE blob = id), 0);
 DROP TABLE named;
 CREATE TEMP TABLE held (pack INTEGER PRIMARY KEY, size INTEGER, count INTEGER);
@@ -86,7 +101,7 @@ class CatalogLoading:
             self.doomed.update((row[0], (row[0], row[1], row[2])) for row in rows)
         elif table != "chain":
             self._waiting.append((table, rows))
-            self._waiting_rows += len(rows)
+            self._waiting_rows += len(rows) * (ROWS_AT_ONCE // MANIFESTS_AT_ONCE if table == "manifests" else 1)
             if self._waiting_rows >= ROWS_AT_ONCE:
                 self.commit()
 
@@ -107,6 +122,10 @@ class CatalogLoading:
         def work(connection: apsw.Connection) -> None:
             try:
                 for table, rows in waiting:
+                    if table in ("blobs", "gone_blobs"):  # their manifests follow, if they are any
+                        connection.executemany("DELETE FROM manifests WHERE blob = ?", [row[:1] for row in rows])
+                    if table == "manifests" and any(len(row[3]) % CHUNK_BYTES for row in rows):
+                        raise CorruptionError("a manifest in the backup names half a chunk")
                     connection.executemany(_INSERT[table], rows)
             except (apsw.ConstraintError, OverflowError, TypeError) as failure:
                 raise CorruptionError(f"rows of the backup cannot be those of a catalog: {failure}") from failure
@@ -136,11 +155,14 @@ class CatalogLoading:
         self._write(work)
 
     def drop_lost_keys(self) -> list[bytes]:
-        """Forget the keys whose content no pack holds, and return them."""
+        """Forget the keys whose content no pack holds, or not all chunks of it, and return them."""
         lost: list[bytes] = []
 
         def work(connection: apsw.Connection) -> None:
             connection.execute("DELETE FROM blobs WHERE pack NOT IN (SELECT id FROM packs)")
+            for value in _large_values(connection):
+                if not all(_number(connection, _SIZE, (chunk,)) for chunk in _chunks_of(connection, value)):
+                    connection.execute("DELETE FROM blobs WHERE id = ?", (value,))
             lost.extend(row[0] for row in connection.execute(_LOST))
             connection.executemany("DELETE FROM keys WHERE key = ?", [(key,) for key in lost])
 
@@ -148,13 +170,24 @@ class CatalogLoading:
         return lost
 
     def drop_unnamed(self) -> None:
-        """Forget contents that no key names, and packs with nothing else: they are not this catalog's to remove."""
+        """Forget contents that no key and no manifest names, and packs with nothing else: others may need those."""
 
         def work(connection: apsw.Connection) -> None:
-            connection.execute("DELETE FROM blobs WHERE id NOT IN (SELECT blob FROM keys WHERE blob IS NOT NULL)")
+            connection.execute("CREATE TEMP TABLE needed (blob INTEGER PRIMARY KEY)")
+            connection.execute("INSERT INTO needed SELECT DISTINCT blob FROM keys WHERE blob IS NOT NULL")
+            connection.execute("DELETE FROM manifests WHERE blob NOT IN (SELECT blob FROM needed)")
+            for value in _large_values(connection):
+                chunks = [(chunk,) for chunk in _chunks_of(connection, value)]
+                connection.executemany("INSERT OR IGNORE INTO needed VALUES (?)", chunks)
+            connection.execute("DELETE FROM blobs WHERE id NOT IN (SELECT blob FROM needed)")
             connection.execute("DELETE FROM packs WHERE id NOT IN (SELECT pack FROM blobs)")
+            connection.execute("DROP TABLE needed")
 
         self._write(work)
+
+    def count_gone(self, contents: Iterable[int]) -> int:
+        """Count those of some contents that are not listed any more."""
+        return sum(not self._catalog.rows(_SIZE, (number,)) for number in contents)
 
     def doom_packs(self, names: Sequence[str]) -> None:
         """Have the store's owner remove packs that were dead already and are still there."""
@@ -183,6 +216,12 @@ class CatalogLoading:
 
         def work(connection: apsw.Connection) -> None:
             connection.executemany("INSERT OR IGNORE INTO pack_dictionaries VALUES (?, ?)", list(self._needs))
+            connection.execute(_NAMED).fetchall()
+            for value in _large_values(connection):
+                chunks = _chunks_of(connection, value)
+                connection.executemany(_CHUNK, list(chunks.items()))
+                stored = sum(times * _number(connection, _SIZE, (chunk,)) for chunk, times in chunks.items())
+                connection.execute("UPDATE manifests SET stored = ? WHERE blob = ?", (stored, value))
             connection.execute(_SUMS).fetchall()
             connection.execute("INSERT INTO dead SELECT id, ? FROM blobs WHERE refs = 0", (self.now,))
             connection.execute("UPDATE packs SET dead_since = ? WHERE live < plaintext", (self.now,))
@@ -210,12 +249,22 @@ class CatalogLoading:
             transaction.live_keys = self._catalog.live_keys
 
     def counts(self) -> tuple[int, int, int]:
-        """Return (keys with a value, contents, packs)."""
-        ((contents,),) = self._catalog.rows("SELECT count(*) FROM blobs WHERE refs > 0")
+        """Return (keys with a value, contents that they name, packs)."""
+        ((contents,),) = self._catalog.rows("SELECT count(DISTINCT blob) FROM keys WHERE blob IS NOT NULL")
         ((packs,),) = self._catalog.rows("SELECT count(*) FROM packs")
         return self._catalog.live_keys, contents, packs
 
 
-def _number(connection: apsw.Connection, sql: str) -> int:
-    row: tuple[Any, ...] | None = connection.execute(sql).fetchone()
+def _large_values(connection: apsw.Connection) -> list[int]:
+    rows: list[Any] = connection.execute("SELECT blob FROM manifests").fetchall()
+    return [row[0] for row in rows]
+
+
+def _chunks_of(connection: apsw.Connection, value: int) -> dict[int, int]:
+    """Return how often a manifest names each of its chunks."""
+    return references(connection.execute("SELECT chunks FROM manifests WHERE blob = ?", (value,)))
+
+
+def _number(connection: apsw.Connection, sql: str, values: tuple[Any, ...] = ()) -> int:
+    row: tuple[Any, ...] | None = connection.execute(sql, values).fetchone()
     return int(row[0]) if row is not None else 0

@@ -1,7 +1,8 @@
 """One write transaction of the catalog: the verbs by which rows change.
 
-Keeps two sums true by construction: a blob's reference count equals the key rows that name it, and a pack's live bytes
-equal the blob rows that lie in it. Both are gathered while the verbs run and written when the transaction ends.
+Keeps two sums true by construction: a blob's reference count equals the key rows and the chunks of manifests that name
+it, and a pack's live bytes equal the blob rows that lie in it. Both are gathered while the verbs run and written when
+the transaction ends.
 Rows are sorted before they are written: random inserts in order of the tree cost a third of unsorted ones.
 """
 
@@ -12,8 +13,10 @@ from collections import Counter
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from stratakv.engine.catalog_manifests import ManifestRows
 from stratakv.engine.catalog_rows import whole_digest
 from stratakv.engine.catalog_schema import LATER_TABLES
+from stratakv.engine.catalog_small_rows import SmallRows
 from stratakv.engine.records import IN_COLD
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from stratakv.engine.records import KeyRecord, Place
 
 
-class Transaction:
+class Transaction(SmallRows):
     """Handed out by `Catalog.write()`; not for use after its block.
 
     Args:
@@ -38,10 +41,10 @@ class Transaction:
     def __init__(
         self, connection: apsw.Connection, blob_number: Callable[[bytes], int], live_keys: int, changes: Changes
     ) -> None:
-        self._connection = connection
+        super().__init__(connection, changes)
         self.connection = connection
         """For what fills a new catalog; everybody else uses the verbs."""
-        self._changes = changes
+        self._manifests = ManifestRows(connection)
         self._committed_number = blob_number
         self.live_keys = live_keys
         self.displaced: dict[bytes, int] = {}
@@ -94,6 +97,8 @@ class Transaction:
             self._live_blobs[place.pack] += 1
             if exists:
                 self._leave(number)
+                if copied_from is None:  # stored anew, perhaps as a whole where it was in chunks before
+                    self._forget_manifest(number)
                 self._connection.execute(
                     "UPDATE blobs SET pack = ?, block = ?, offset = ?, size = ? WHERE id = ?",
                     (*place, number),
@@ -106,6 +111,26 @@ class Transaction:
                 )
                 # Until a key names it, it is dead; `finish` settles which ones stay so.
                 self._references[number] += 0
+
+    def put_manifest(self, digest: bytes, size: int, chunks: Iterable[bytes]) -> None:
+        """Have a content that was placed name its chunks: their digests in order, of a value of `size` bytes.
+
+        Raises:
+            CorruptionError: The catalog lacks one of them.
+        """
+        number = self.number(digest)
+        self._forget_manifest(number)
+        numbers = [self.number(chunk) for chunk in chunks]
+        self._manifests.put(number, size, numbers)
+        self._references.update(numbers)
+        self._changes.blob(number)
+
+    def _forget_manifest(self, number: int) -> None:
+        """A content names no chunks any more, if it did."""
+        chunks = self._manifests.chunks(number)
+        if chunks:
+            self._references.subtract(chunks)
+            self._manifests.remove(number)
 
     def _pack_of(self, digest: bytes) -> int | None:
         """Return the pack that a content lies in; None where the catalog does not have it."""
@@ -128,6 +153,7 @@ class Transaction:
             if row is None or row[0] > 0 or self._references.get(number, 0) > 0:
                 continue
             self._leave(number)
+            self._forget_manifest(number)
             self._changes.blob(number)
             for table, column in (
                 ("blobs", "id"), ("accesses", "blob"), ("dead", "blob"), ("damaged", "blob"), ("moves", "blob"),
@@ -148,7 +174,7 @@ class Transaction:
         """Record reads below RAM: (blob, wall seconds of the last, how many since it was placed)."""
         self._connection.executemany(
             "INSERT INTO accesses SELECT ?1, ?2, ?3 FROM blobs WHERE id = ?1 "
-            "ON CONFLICT (blob) DO UPDATE SET last = max(last, ?2), count = ?3",
+            "ON CONFLICT (blob) DO UPDATE SET last = max(last, ?2), count = max(count, ?3)",
             sorted(accesses),
         )
 
@@ -157,8 +183,11 @@ class Transaction:
         self._connection.executemany("DELETE FROM accesses WHERE blob = ?", [(n,) for n in sorted(numbers)])
 
     def ask_move(self, number: int, tier: int) -> None:
-        """Note that a blob is to travel to a tier."""
-        self._connection.execute("INSERT OR REPLACE INTO moves VALUES (?, ?)", (number, tier))
+        """Note that a blob, and with a manifest its chunks, are to travel to a tier."""
+        travellers = {number, *self._manifests.chunks(number)}
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO moves VALUES (?, ?)", [(traveller, tier) for traveller in sorted(travellers)]
+        )
 
     def forget_moves(self, journeys: Iterable[tuple[int, int]]) -> None:
         """These journeys, (blob, tier), are done or void; one that was asked for meanwhile stays."""
@@ -267,39 +296,6 @@ class Transaction:
     def add_later_tables(self) -> None:
         """Give the catalog of an earlier release the tables that it lacks."""
         self._connection.execute(LATER_TABLES)
-
-    # -- names and numbers -----------------------------------------------------------------------------------
-
-    def add_namespace(self, number: int, name: str, salt: bytes | None) -> None:
-        """Record a namespace."""
-        self._connection.execute("INSERT OR IGNORE INTO namespaces VALUES (?, ?, ?)", (number, name, salt))
-
-    def add_dictionary(self, number: int, namespace: int, content: bytes, now: int) -> None:
-        """Record a dictionary; durable before anything is encoded with it."""
-        self._connection.execute("INSERT INTO dictionaries VALUES (?, ?, ?, ?)", (number, namespace, now, content))
-
-    def remove_dictionary(self, number: int) -> None:
-        """Remove a dictionary that nothing refers to."""
-        self._connection.execute("DELETE FROM dictionaries WHERE id = ?", (number,))
-
-    def set_meta(self, name: str, value: Any) -> None:
-        """Set a named value."""
-        self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
-
-    def strike_off(self, kind: int, mark: int, ids: Iterable[bytes]) -> None:
-        """Forget changes that a durable backup covers."""
-        self._connection.executemany(
-            "DELETE FROM changed WHERE kind = ? AND id = ? AND mark <= ?", [(kind, what, mark) for what in ids]
-        )
-
-    def forget_changes(self) -> None:
-        """Forget all notes of changes: the backup that needed them is not kept up any more, or begins anew."""
-        self._connection.execute("DELETE FROM changed")
-
-    def note_doomed(self, tier: int) -> None:
-        """Note all dead packs of a tier as changed."""
-        for (name,) in self._connection.execute("SELECT name FROM doomed WHERE tier = ?", (tier,)).fetchall():
-            self._changes.pack(str(name))
 
     # -- the sums --------------------------------------------------------------------------------------------
 

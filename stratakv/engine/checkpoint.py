@@ -13,6 +13,7 @@ import logging
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from stratakv.engine.large.packing import LargePacking
 from stratakv.engine.naming import given_names
 from stratakv.engine.pack_writer import WrittenPack, open_pack_writer
 from stratakv.engine.records import IN_COLD, IN_WARM, encode_key
@@ -64,16 +65,18 @@ class Checkpoint:
         assert generation is not None  # freeze() made it
         parts.at_point("checkpoint-frozen")
         fresh, cold = self._fresh(generation)
+        large = LargePacking(parts, generation.healing)
         # A remote tier may be slow or away, and writers wait for checkpoints: what is wanted there goes by way of warm.
-        travels = cold if parts.backends[IN_COLD].remote else set()
-        written = self._write_packs(generation, fresh, cold - travels, pause)
+        # So do large values, of which warm may hold some chunks already.
+        far = parts.backends[IN_COLD].remote
+        travels = {digest for digest in cold if far or large.may_take(generation.blobs[digest])}
+        written = self._write_packs(generation, fresh, cold - travels, large, pause)
         parts.at_point("checkpoint-packed")
-        self._commit(generation, written, fresh, travels, last)
+        self._commit(generation, written, large, fresh, travels, last)
         parts.committed()
+        large.settled()
         parts.at_point("checkpoint-committed")
-        if parts.bloom is not None:
-            for digest in fresh:
-                parts.bloom.add(digest)
+        parts.note_contents(fresh)
         parts.dirty.thaw()
         self._journal.drop(closed)
         parts.at_point("checkpoint-dropped")
@@ -113,7 +116,12 @@ class Checkpoint:
         return fresh, cold - warm
 
     def _write_packs(
-        self, generation: Generation, fresh: set[bytes], cold: set[bytes], pause: Callable[[], None]
+        self,
+        generation: Generation,
+        fresh: set[bytes],
+        cold: set[bytes],
+        large: LargePacking,
+        pause: Callable[[], None],
     ) -> list[WrittenPack]:
         """Write contents that the catalog lacks; those in `cold` go there at once."""
         parts = self._parts
@@ -144,6 +152,9 @@ class Checkpoint:
                     raise CorruptionError(
                         f"the journal holds other bytes than were written for {named_by.get(digest)!r}"
                     )
+                if large.takes(plaintext):
+                    large.add(writer, blob.namespace, digest, plaintext, names.get(digest, ()))
+                    continue
                 if len(plaintext) <= SAMPLE_BYTES and plaintext[0] != ESCAPE:
                     parts.dictionaries.sample(blob.namespace, plaintext)
                 writer.add(blob.namespace, digest, plaintext, names.get(digest, ()))
@@ -154,6 +165,7 @@ class Checkpoint:
         self,
         generation: Generation,
         written: list[WrittenPack],
+        large: LargePacking,
         fresh: set[bytes],
         travels: set[bytes],
         last: int,
@@ -169,6 +181,7 @@ class Checkpoint:
                     transaction.add_namespace(number, name, salt)
                 for pack in written:
                     pack.record(transaction, now)
+                large.record(transaction)
                 transaction.put_keys(
                     (encode_key(key), record, parts.labels.is_prunable(record.namespace))
                     for key, record in generation.keys.items()

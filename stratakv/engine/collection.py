@@ -166,7 +166,7 @@ class Collection:
             parts.shelf.forget(pack.id)
 
     def _remove_dictionaries(self, *, settle: bool) -> None:
-        """Remove dictionaries that no pack, journaled payload or blob in RAM needs and no new one will use."""
+        """Remove dictionaries and rotations that no pack, journaled payload or blob in RAM needs, nor any new one."""
         parts = self._parts
         before = parts.wall() - (0 if settle else int(self._grace))
         rows = parts.catalog.rows(
@@ -181,6 +181,7 @@ class Collection:
         needed |= parts.hot.dictionaries()
         loaded = parts.dictionaries.ids()  # not those found damaged
         needed |= {parts.dictionaries.current(parts.dictionaries.namespace_of(number)) for number in loaded}
+        needed |= parts.compression.rotations.in_use()
         unneeded = [number for (number,) in rows if number not in needed]
         if unneeded:
             with parts.catalog.write(parts.wall()) as transaction:
@@ -188,3 +189,4 @@ class Collection:
                     transaction.remove_dictionary(number)
             for number in unneeded:
                 parts.dictionaries.discard(number)
+                parts.compression.rotations.discard(number)

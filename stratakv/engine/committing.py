@@ -13,7 +13,7 @@ from stratakv.engine.entries import BATCH, COUNT, NAMESPACE, ONE, encode_entry, 
 from stratakv.engine.journal_format import Location
 from stratakv.engine.parts import STRIPES, Parts
 from stratakv.engine.records import IN_HOT, KeyRecord
-from stratakv.engine.watch import DELETED, WROTE, hash_of
+from stratakv.engine.watch import DELETED, PLAIN_TO_STORED, WROTE, hash_of
 from stratakv.errors import CapacityError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Committer:
     def one(self, change: Change, *, by_reference: bool = False) -> None:
         """Commit one change; with `by_reference` its payload stays where it is."""
         content = change.content
-        payload = content.encoded if content is not None and content.lease is None and not by_reference else None
+        payload = None if by_reference else _payload(content)
         entry = encode_entry(change.stored_key, change.record, change.record.namespace, payload)
         start = len(entry[0])
         size = start + (len(entry[1]) if payload is not None else 0)
@@ -83,7 +83,7 @@ class Committer:
         where = []
         for change in changes:
             content = change.content
-            payload = content.encoded if content is not None and content.lease is None else None
+            payload = _payload(content)
             entry = encode_entry(change.stored_key, change.record, change.record.namespace, payload)
             where.append((change, payload, offset + len(entry[0])))
             body += entry
@@ -109,11 +109,13 @@ class Committer:
         blob = None
         if payload is not None:
             location = Location(segment, offset, len(payload.payload))
-            blob = DirtyBlob(location, payload.codec, payload.dictionary, payload.size, record.namespace)
+            blob = DirtyBlob(location, payload.codec, payload.dictionary, payload.size, record.namespace, payload.kind)
         now = self._monotonic()
         dirty, stripe = self._dirty, hash(key) % STRIPES
         kind = DELETED if content is None else WROTE
-        self._note(kind, key, hash_of(stored_key), record.namespace, size)
+        chunked = content.chunked if content is not None else None
+        held = size if chunked is None else chunked.size // PLAIN_TO_STORED
+        self._note(kind, key, hash_of(stored_key), record.namespace, held)
         with self._hot.lock:
             # From here to the end no reader may take an old value into RAM: an odd stamp forbids it, and the old entry
             # is not read any more, so that nobody sees the old value after somebody saw the new one.
@@ -122,9 +124,11 @@ class Committer:
             if old is not None:
                 old.expires = LONG_GONE
         with dirty.lock:
-            dirty.put(key, record, blob, size, now)
+            dirty.put(key, record, blob, size, now, chunked.chunks if chunked is not None else ())
             if content is not None and content.lease is not None:
                 dirty.release(content.lease)
+            for lease in chunked.leases if chunked is not None else ():
+                dirty.release(lease)
         self._note_pin(key, record.pin)
         if content is None or content.encoded is None or record.pin > IN_HOT or record.target > IN_HOT:
             if old is not None:
@@ -142,3 +146,10 @@ class Committer:
             pins[key] = pin
         elif pins:
             pins.pop(key, None)
+
+
+def _payload(content: Content | None) -> Encoded | None:
+    """Return what is journaled of a content: nothing where it is known, the manifest where its chunks are durable."""
+    if content is None or content.lease is not None:
+        return None
+    return content.encoded if content.chunked is None else content.chunked.manifest

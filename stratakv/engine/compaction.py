@@ -108,7 +108,7 @@ class Compaction:
         parts = self._parts
         writer = open_pack_writer(parts, tier, pause)
         for blob in self._in_order(packs):
-            writer.add(blob.namespace, blob.digest, blob.plaintext, blob.names)
+            writer.add(blob.namespace, blob.digest, blob.plaintext, blob.names, run=blob.run)
             pause()
         written = writer.finish()
         parts.at_point("compaction-packed")

@@ -11,7 +11,6 @@ Threads share an engine freely. Counts are kept a thread, so that encoding takes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stratakv.clock import Clock, SystemClock
@@ -22,11 +21,17 @@ from stratakv.engine.codecs.numeric import pcodec_installed
 from stratakv.engine.codecs.parts import PartsCodec
 from stratakv.engine.codecs.raw import RawCodec
 from stratakv.engine.codecs.registry import TYPED_ONLY, codec_by_id, codec_of
+from stratakv.engine.codecs.rotated import ID as ROTATED_ID
+from stratakv.engine.codecs.rotated import decode_rotated
 from stratakv.engine.codecs.zstd import ZstdCodec
+from stratakv.engine.compression_result import CompressionResult, DecompressionResult
 from stratakv.engine.dictionaries import DictionaryBook
+from stratakv.engine.dictionary_form import from_stored, is_rotation
 from stratakv.engine.encoding import Encoder
-from stratakv.engine.loss import Loss, Permissions, lose
+from stratakv.engine.loss import Loss, LossRule, Permissions, Rotations, lose
 from stratakv.engine.losses import Losses
+from stratakv.engine.rotation import DEFAULT_MIN_COSINE, vectors_installed
+from stratakv.engine.rotation.book import RotationBook
 from stratakv.engine.serialization import Serializer, segments
 from stratakv.engine.serialization.layout import ESCAPE
 from stratakv.engine.stages import Budgets
@@ -34,6 +39,8 @@ from stratakv.errors import ConfigurationError, CorruptionError
 from stratakv.types import CompressionStrategy
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from stratakv.config import NamespaceConfig, OptimizationConfig
 
 __all__ = [
@@ -47,6 +54,8 @@ __all__ = [
 
 _DEFAULT_LEVEL = 6
 _BUDGETS = Budgets(store=25.0, background=800.0, read=100.0)
+# Of these whatever is measured to be short is taken.
+_MEASURED = frozenset({CompressionStrategy.ADAPTIVE, CompressionStrategy.ROTATED})
 # ADAPTIVE takes a slower codec where it is at least this much shorter than a quicker one.
 _MUST_REACH = 0.97
 # The parts of a value with short arrays cost more than their codecs gain; one stream of deflate has no parts.
@@ -58,50 +67,6 @@ _TABLES_FROM = 1024
 
 LARGEST_PLAINTEXT = (1 << 32) - 1
 """Bytes of a plaintext that are decoded at once; what claims more is damaged."""
-
-
-@dataclass(frozen=True, slots=True)
-class CompressionResult:
-    """A compressed value.
-
-    Attributes:
-        strategy: What was applied in the end: NONE where the codec asked for did not pay. Of a value with arrays, what
-            the largest of them got.
-        data: The encoded plaintext; all that `decompress` needs.
-        original_size: Bytes of plaintext.
-        compressed_size: Bytes of payload.
-        ratio: `original_size / compressed_size`.
-        seconds: Time taken, serialisation included.
-        loss: What was lost, as measured; None where nothing could be.
-    """
-
-    strategy: CompressionStrategy
-    data: Encoded
-    original_size: int
-    compressed_size: int
-    ratio: float
-    seconds: float
-    loss: Loss | None = None
-
-    @property
-    def space_saved(self) -> float:
-        """The share of bytes saved, 0 to 1."""
-        return 1 - self.compressed_size / self.original_size
-
-
-@dataclass(frozen=True, slots=True)
-class DecompressionResult:
-    """A value back again.
-
-    Attributes:
-        data: The value.
-        original_size: Bytes of plaintext.
-        seconds: Time taken, deserialisation included.
-    """
-
-    data: object
-    original_size: int
-    seconds: float
 
 
 class ValueSerializer(Protocol):
@@ -121,6 +86,7 @@ class CompressionEngine:
         config: Where the default strategy, level, budgets and permissions come from; None means adaptive at level 6.
         serializer: Turns values into plaintext; None means one as configured.
         dictionaries: The trained dictionaries; None means none.
+        rotations: The learned rotations; None means those of this engine alone, see `learn_rotation`.
         clock: Measures the seconds in results and trials, and the age of edges.
 
     Raises:
@@ -133,6 +99,7 @@ class CompressionEngine:
         *,
         serializer: ValueSerializer | None = None,
         dictionaries: DictionaryBook | None = None,
+        rotations: RotationBook | None = None,
         clock: Clock | None = None,
     ) -> None:
         strategy, level, enabled = CompressionStrategy.ADAPTIVE, _DEFAULT_LEVEL, True
@@ -152,6 +119,8 @@ class CompressionEngine:
         self._serializer = serializer
         self._clock = clock or SystemClock()
         self._book = dictionaries if dictionaries is not None else DictionaryBook(dictionary_bytes=0)
+        self._learns_alone = rotations is None
+        self.rotations = rotations if rotations is not None else RotationBook()
         self._level = warm_level(level)
         self._default = available(strategy) if enabled else CompressionStrategy.NONE
         self._permissions = Permissions(config, enabled=enabled)
@@ -159,6 +128,7 @@ class CompressionEngine:
         self._parts = PartsCodec()
         self.encoder = Encoder(
             self._book,
+            self.rotations,
             strategy=self._default,
             level=level,
             budgets=budgets,
@@ -183,7 +153,7 @@ class CompressionEngine:
         loss = None
         rule = self._permissions.rule(None, strategy)
         if rule is not None:
-            data, loss = lose(data, rule, self._clock.now())
+            data, loss = self._lose(data, rule, 0)
         encoded, name = self._encode(self._serializer.dumps(data), chosen)
         if loss is not None and loss.strategy is not None and name is not CompressionStrategy.NONE:
             name = loss.strategy
@@ -216,8 +186,9 @@ class CompressionEngine:
         """Return the counts of first encodings, by `compress` and at store; those for other tiers are none.
 
         `overall_compression_ratio` is 1 - encoded / plaintext: 0.75 means that 75% were saved. `loss` tells what was
-        lost by permission, `choices` which codec is used for what, and why. `unproved_payloads` counts those that did
-        not give their plaintext back when they were made, and were not used: none, unless a codec has a mistake.
+        lost by permission, `choices` which codec is used for what, and why, `rotations` what was learned of vectors.
+        `unproved_payloads` counts those that did not give their plaintext back when they were made, and were not used:
+        none, unless a codec has a mistake.
         """
         usage, plain, coded = self.encoder.tally.totals()
         return {
@@ -227,18 +198,57 @@ class CompressionEngine:
             "strategy_usage": usage,
             "loss": self.losses.report(),
             "unproved_payloads": self.encoder.unproved,
+            "rotations": self.rotations.report(),
             "choices": [{"namespace": namespace, **row} for namespace, row in self.encoder.report()],
         }
 
     def changed(
-        self, value: object, namespace: NamespaceConfig, asked: CompressionStrategy | None
+        self, value: object, namespace: NamespaceConfig, asked: CompressionStrategy | None, number: int
     ) -> tuple[object, Loss | None]:
         """Return what is to be stored in place of a value: itself, or less of it where that is allowed; and the loss.
 
-        Whoever stores it adds the loss to `losses`.
+        `number` is the namespace's. Whoever stores the value adds the loss to `losses`.
+
+        Raises:
+            ConfigurationError: A rotation is wanted and a library for it is missing.
         """
         rule = self._permissions.rule(namespace, asked)
-        return (value, None) if rule is None else lose(value, rule, self._clock.now())
+        return (value, None) if rule is None else self._lose(value, rule, number)
+
+    def _lose(self, value: object, rule: LossRule, namespace: int) -> tuple[object, Loss]:
+        if rule.arrays is CompressionStrategy.ROTATED:
+            available(rule.arrays)
+        return lose(value, rule, self._clock.now(), Rotations(self.rotations, namespace))
+
+    def learn_rotation(self, vectors: np.ndarray[Any, Any], min_cosine: float | None = None) -> bool:
+        """Learn a rotation, which `compress` then uses for vectors of that dimension where it may rotate.
+
+        Args:
+            vectors: Samples of what is to be compressed, one a row; the rotation takes 5% of their bytes at most.
+            min_cosine: The bound it is made for; None means the one that `compress` has.
+
+        Returns:
+            Whether one was found that is worth its bytes.
+
+        Raises:
+            ConfigurationError: A library is missing, or the engine is a store's, which learns from what it stores.
+        """
+        available(CompressionStrategy.ROTATED)
+        if not self._learns_alone:
+            raise ConfigurationError("a store learns rotations from the vectors that it stores, in the background")
+        rule = self._permissions.rule(None, CompressionStrategy.ROTATED)
+        if min_cosine is None:
+            min_cosine = DEFAULT_MIN_COSINE if rule is None else rule.min_cosine
+        return self.rotations.learn(vectors, min_cosine)
+
+    def know(self, number: int, namespace: int, stored: bytes) -> None:
+        """Make what the catalog keeps of a dictionary or a rotation known.
+
+        Raises:
+            CorruptionError: It is damaged.
+        """
+        content = from_stored(stored)
+        (self.rotations if is_rotation(stored) else self._book).add(number, namespace, content)
 
     def trim(self) -> None:
         """Let go of dictionaries prepared for the levels of background work, some MB for each namespace."""
@@ -256,6 +266,8 @@ class CompressionEngine:
             raise CorruptionError(f"a payload claims {encoded.size} bytes, more than any value may have")
         if not dictionary:
             return codec_by_id(encoded.codec).decode(encoded.payload, encoded.size)
+        if encoded.codec == ROTATED_ID:
+            return decode_rotated(self.rotations.rotation(dictionary), encoded.payload, encoded.size)
         if encoded.codec != ZstdCodec.id:
             raise CorruptionError(f"codec {encoded.codec} takes no dictionary, but {dictionary} is named")
         return self._book.decode(dictionary, encoded.payload, encoded.size)
@@ -263,7 +275,11 @@ class CompressionEngine:
     def _encode(self, plaintext: bytes, strategy: CompressionStrategy) -> tuple[Encoded, CompressionStrategy]:
         """Return the shortest form by a strategy, and the strategy that it is of in the end."""
         typed = plaintext[:1] == bytes((ESCAPE,))
-        adaptive = strategy is CompressionStrategy.ADAPTIVE
+        if typed and strategy is CompressionStrategy.ROTATED:
+            rotated = self.encoder.rotated.alone(plaintext, segments(plaintext), 0, counted=True)
+            if rotated is not None:
+                return rotated, strategy
+        adaptive = strategy in _MEASURED
         if typed and (adaptive or strategy in TYPED_ONLY):
             made = self._parts.encode_segments(
                 plaintext, segments(plaintext), self._level, only=None if adaptive else strategy
@@ -315,4 +331,6 @@ def available(strategy: object) -> CompressionStrategy:
         raise ConfigurationError("BLOSC compression needs the library blosc2: pip install 'stratakv[arrays]'")
     if strategy is CompressionStrategy.NUMERIC and not pcodec_installed():
         raise ConfigurationError("NUMERIC compression needs the library pcodec: pip install pcodec")
+    if strategy is CompressionStrategy.ROTATED and not vectors_installed():
+        raise ConfigurationError("ROTATED compression needs the library constriction: pip install 'stratakv[vectors]'")
     return strategy

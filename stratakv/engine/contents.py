@@ -9,6 +9,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from stratakv.engine.large.chunk_writing import Chunked, ChunkWriter, release_all
+from stratakv.engine.large.cutting import is_cut
+from stratakv.engine.large.packing import cutter_of, journaled_bytes
 from stratakv.engine.shelf import digest_of
 from stratakv.engine.telemetry import BLOOM_FALSE_POSITIVES, BLOOM_NEGATIVES
 
@@ -30,6 +33,7 @@ class Content(NamedTuple):
         lease: Held for a known content until the entry that names it is visible; None for a new one.
         plaintext: The value serialised, where there is no payload.
         loss: What was taken from the value; None where nothing may be.
+        chunked: Its chunks and manifest, where it is new and too large for the journal.
     """
 
     digest: bytes
@@ -37,6 +41,7 @@ class Content(NamedTuple):
     lease: Lease | None
     plaintext: bytes = b""
     loss: Loss | None = None
+    chunked: Chunked | None = None
 
 
 class Contents:
@@ -48,6 +53,8 @@ class Contents:
         self._encode = parts.compression.encode_fast
         self._changed = parts.compression.changed
         self._losses = parts.compression.losses
+        self._cutter = cutter_of(parts)
+        self._journaled = journaled_bytes(parts)
         self._deduplicates = parts.deduplicates
         self._count_negative = parts.counters.ticker(BLOOM_NEGATIVES)
         self._count_false_positive = parts.counters.ticker(BLOOM_FALSE_POSITIVES)
@@ -59,16 +66,35 @@ class Contents:
         """
         loss = None
         if label.lossy or strategy is not None:
-            value, loss = self._changed(value, label.rule, strategy)
+            value, loss = self._changed(value, label.rule, strategy, label.number)
         plaintext = self._dumps(value)
         digest = hashlib.sha256(plaintext).digest() if not label.salt else digest_of(plaintext, label.salt)
-        lease = self._known(digest) if self._deduplicates else None
+        lease = self.known(digest)
+        if lease is None and len(plaintext) > self._journaled and is_cut(plaintext, self._journaled):
+            return Content(digest, None, None, plaintext, loss, self._chunked(plaintext, digest, label))
         if lease is None:
             return Content(digest, self._encode(plaintext, label.number, strategy), None, b"", loss)
         hot = self._parts.hot.blob(digest)
         if hot is not None:
             return Content(digest, hot.encoded, lease, b"", loss)
         return Content(digest, None, lease, plaintext, loss)
+
+    def _chunked(self, plaintext: bytes, digest: bytes, label: Label) -> Chunked:
+        """Make the chunks of a value durable ahead of the journal."""
+        writer = ChunkWriter(self._parts, label, anew=digest in self._parts.dirty.damaged)
+        try:
+            writer.take(self._cutter.cut(plaintext))
+            return writer.finish(digest)
+        except BaseException:
+            writer.abandon()
+            raise
+
+    def let_go(self, content: Content) -> None:
+        """Give back what keeps a content from being collected; once it is visible, that does nothing."""
+        if content.lease is not None:
+            self.release(content.lease)
+        if content.chunked is not None:
+            release_all(self._parts, content.chunked.leases)
 
     def with_payload(
         self, content: Content, label: Label, strategy: CompressionStrategy | None = None
@@ -88,12 +114,14 @@ class Contents:
         """Return the digest that a value has in a namespace."""
         return digest_of(self._dumps(value), self._parts.labels.salt(namespace))
 
-    def _known(self, digest: bytes) -> Lease | None:
+    def known(self, digest: bytes) -> Lease | None:
         """Return a lease of the content if it is held already.
 
         RAM is not asked: while a write that takes a content's last key away becomes visible, its old entry is there for
         a moment longer than anything durable.
         """
+        if not self._deduplicates:
+            return None
         parts = self._parts
         dirty = parts.dirty
         if dirty.find_blob(digest) is not None:

@@ -1,7 +1,8 @@
-"""How a trained dictionary stands in the catalog: compressed, since it is made of text like what it compresses.
+"""How what was learned stands in the catalog: trained dictionaries, and rotations, which share their numbers.
 
-A stored form begins with the byte 1, then the dictionary's length (u32, little-endian) and an LZMA2 stream. The first
-release stored dictionaries as they are; zstd's own magic number tells those.
+The stored form of a dictionary begins with the byte 1, then its length (u32, little-endian) and an LZMA2 stream: it is
+made of text like what it compresses. The first release stored dictionaries as they are; zstd's own magic number tells
+those. The stored form of a rotation is the byte 2 and the rotation's own, which is coded already.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from stratakv.engine.codecs.lzma_raw import lzma_decode, lzma_encode
 from stratakv.engine.codecs.zstd import DICTIONARY_MAGIC
 from stratakv.errors import CorruptionError
 
-_PACKED = 1
+_PACKED, _ROTATION = 1, 2
 _LEVEL = 9
 _LARGEST = 1 << 24
 
@@ -20,12 +21,24 @@ def stored_form(dictionary: bytes) -> bytes:
     return bytes((_PACKED,)) + len(dictionary).to_bytes(4, "little") + lzma_encode(dictionary, _LEVEL)
 
 
+def stored_rotation(content: bytes) -> bytes:
+    """Return what the catalog keeps of a rotation."""
+    return bytes((_ROTATION,)) + content
+
+
+def is_rotation(stored: bytes) -> bool:
+    """Tell whether a stored form is that of a rotation."""
+    return stored[:1] == bytes((_ROTATION,))
+
+
 def from_stored(stored: bytes) -> bytes:
-    """Undo `stored_form`.
+    """Undo `stored_form` and `stored_rotation`; what the content is, is not looked at.
 
     Raises:
-        CorruptionError: It is not the stored form of a dictionary.
+        CorruptionError: It is not the stored form of either.
     """
+    if is_rotation(stored):
+        return stored[1:]
     if stored.startswith(DICTIONARY_MAGIC):
         return stored
     size = int.from_bytes(stored[1:5], "little")

@@ -16,7 +16,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Collection, Container, Iterable
 
     from stratakv.engine.journal_format import Location
     from stratakv.engine.records import KeyRecord
@@ -41,6 +41,7 @@ class DirtyBlob(NamedTuple):
         dictionary: Dictionary number, 0 for none.
         size: Plaintext length in bytes.
         namespace: The namespace whose record carried it.
+        kind: As in `Encoded`.
     """
 
     location: Location
@@ -48,6 +49,7 @@ class DirtyBlob(NamedTuple):
     dictionary: int
     size: int
     namespace: int
+    kind: int = 0
 
 
 class Lease:
@@ -79,6 +81,7 @@ class DirtyTable:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self._pardoned = threading.Condition(self.lock)
         self.current = Generation()
         self.frozen: Generation | None = None
         self._leases: dict[bytes, int] = {}
@@ -97,8 +100,19 @@ class DirtyTable:
         frozen = self.frozen
         return frozen.keys.get(key) if frozen is not None else None
 
-    def put(self, key: str, record: KeyRecord, blob: DirtyBlob | None, journal_bytes: int, now: float) -> None:
-        """Make a journaled write visible. The lock is held; called in journal order."""
+    def put(
+        self,
+        key: str,
+        record: KeyRecord,
+        blob: DirtyBlob | None,
+        journal_bytes: int,
+        now: float,
+        chunks: Collection[bytes] = (),
+    ) -> None:
+        """Make a journaled write visible. The lock is held; called in journal order.
+
+        `chunks` are contents that the journaled one names: until a checkpoint has counted that, they must stay.
+        """
         generation = self.current
         generation.journal_bytes += journal_bytes
         if generation.since is None:
@@ -106,6 +120,8 @@ class DirtyTable:
         digest = record.digest
         if digest is not None:
             generation.named.add(digest)
+            if chunks:
+                generation.named.update(chunks)
             if blob is not None:
                 if digest in self._damaged:
                     self._damaged.discard(digest)
@@ -207,6 +223,14 @@ class DirtyTable:
         self._leases[digest] = self._leases.get(digest, 0) + 1
         return Lease(digest)
 
+    def hold(self, digests: Collection[bytes]) -> list[Lease]:
+        """Keep digests from being collected, damaged ones too; waits for a collection that is about to commit."""
+        with self._pardoned:
+            self._pardoned.wait_for(lambda: self._condemned.isdisjoint(digests))
+            for digest in digests:
+                self._leases[digest] = self._leases.get(digest, 0) + 1
+            return [Lease(digest) for digest in digests]
+
     def release(self, lease: Lease) -> None:
         """Give a lease back; once is enough, more does no harm. The lock is held."""
         if not lease.held:
@@ -232,13 +256,19 @@ class DirtyTable:
 
     def pardon(self) -> None:
         """End a collection."""
-        with self.lock:
+        with self._pardoned:
             self._condemned = frozenset()
+            self._pardoned.notify_all()
 
     def mark_damaged(self, digest: bytes) -> None:
         """From now on the content counts as unknown, so that its next store heals it."""
         with self.lock:
             self._damaged.add(digest)
+
+    def mark_healed(self, digests: Iterable[bytes]) -> None:
+        """These contents were written anew outside the journal."""
+        with self.lock:
+            self._damaged.difference_update(digests)
 
     @property
     def damaged(self) -> frozenset[bytes]:

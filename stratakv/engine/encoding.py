@@ -8,7 +8,6 @@ Invariant: what no codec makes shorter is kept raw, so a payload is never longer
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from stratakv.engine.codecs.base import UNTYPED, Encoded
@@ -25,10 +24,12 @@ from stratakv.engine.codecs.stack import StackCodec
 from stratakv.engine.codecs.tally import Tally
 from stratakv.engine.codecs.zstd import ZstdCodec
 from stratakv.engine.loss import LOSSY
+from stratakv.engine.proof import Proof
+from stratakv.engine.record_plan import RecordPlan
+from stratakv.engine.rotation.encoding import RotatedEncoder
 from stratakv.engine.serialization import segments
 from stratakv.engine.serialization.layout import ESCAPE
 from stratakv.engine.stages import AT_STORE, IN_COLD_PACKS, IN_WARM_PACKS, Budgets
-from stratakv.errors import CorruptionError
 from stratakv.policies.codec_choice import Budget, CodecChoice
 from stratakv.types import CompressionStrategy
 
@@ -37,8 +38,7 @@ if TYPE_CHECKING:
 
     from stratakv.engine.codecs.base import Codec
     from stratakv.engine.dictionaries import DictionaryBook
-
-log = logging.getLogger("stratakv")
+    from stratakv.engine.rotation.book import RotationBook
 
 DICTIONARY, COLUMNS, TOGETHER, APART = range(100, 104)
 """Candidates that a container of parts does not know: for text, and for arrays of one shape."""
@@ -59,29 +59,10 @@ _CODECS = {LZ4: Lz4Codec.id, ZSTD: ZstdCodec.id, DICTIONARY: ZstdCodec.id, COLUM
 _NAMES = {DICTIONARY: "zstd with dictionary", COLUMNS: "columns", TOGETHER: "stacked", APART: "each by itself"}
 _ADAPTIVE = CompressionStrategy.ADAPTIVE
 _USES_DICTIONARIES = frozenset({_ADAPTIVE, CompressionStrategy.ZSTD}) | TYPED_ONLY
-
-
+# A value of which more than a fourth is left where its vectors are named is mostly something else.
+_LITTLE = 4
 # A value that columns make so much smaller than anything else has no need of company.
 _LEAD = 0.85
-
-
-class _Plan:
-    """What is done with the records of one namespace at store.
-
-    Attributes:
-        strategy: As configured.
-        dictionary: The one that the contest knows.
-        text: The contest for records without arrays.
-        typed: The contests for arrays.
-    """
-
-    __slots__ = ("dictionary", "strategy", "text", "typed")
-
-    def __init__(self, strategy: CompressionStrategy, dictionary: int, contests: Contests, budget: Budget) -> None:
-        self.strategy = strategy
-        self.dictionary = dictionary
-        self.text = contests.named("text", budget, _EVERY[AT_STORE])
-        self.typed = contests
 
 
 class Encoder:
@@ -89,6 +70,7 @@ class Encoder:
 
     Args:
         book: The trained dictionaries.
+        rotations: The learned rotations.
         strategy: The configured default; NONE keeps everything raw.
         level: The configured level, 1 to 9.
         budgets: What a KB may take.
@@ -97,13 +79,14 @@ class Encoder:
     Attributes:
         strategy_of: Returns the strategy configured for a namespace, None for the default.
         may_lose: Tells whether a namespace's values may lose precision.
+        rotated: Encodes what rotations name.
         tally: What was encoded at store.
-        unproved: Payloads that did not give their plaintext back, and were not used.
     """
 
     def __init__(
         self,
         book: DictionaryBook,
+        rotations: RotationBook,
         *,
         strategy: CompressionStrategy,
         level: int,
@@ -113,7 +96,8 @@ class Encoder:
         self.strategy_of: Callable[[int], CompressionStrategy | None] = lambda _namespace: None
         self.may_lose: Callable[[int], bool] = lambda _namespace: False
         self.tally = Tally()
-        self.unproved = 0
+        self._proof = Proof()
+        self.rotated = RotatedEncoder(rotations, self._proof)
         self._count = self.tally.count
         self._book = book
         self._current = book.current
@@ -122,7 +106,7 @@ class Encoder:
         self._configured = self._budgets = budgets
         self.fast_level = fast_level(level)
         self._choice = CodecChoice()
-        self._plans: dict[int, _Plan] = {}
+        self._plans: dict[int, RecordPlan] = {}
         self._lz4, self._zstd, self._lzma = Lz4Codec(), ZstdCodec(), LzmaCodec()
         self._columns = ColumnsCodec()
         self._parts = PartsCodec()
@@ -146,8 +130,7 @@ class Encoder:
         payload, name = plaintext, "none"
         if size >= SHORTEST and strategy is not CompressionStrategy.NONE:
             if plaintext[0] == ESCAPE:
-                payload, name = self._fast_typed(plaintext, plan, strategy)
-                codec = PartsCodec.id
+                codec, dictionary, payload, name = self._fast_typed(plaintext, namespace, plan, strategy, counted)
             elif strategy in _USES_DICTIONARIES:
                 method, dictionary, payload = self._fast_text(plaintext, namespace, plan, strategy)
                 codec = _CODECS[method]
@@ -167,13 +150,15 @@ class Encoder:
         """Let background work spend so many times what is configured."""
         self._budgets = self._configured.scaled(factor)
 
-    def _plan(self, namespace: int) -> _Plan:
+    def _plan(self, namespace: int) -> RecordPlan:
         strategy = self.strategy_of(namespace)
         if strategy is None or self._strategy is CompressionStrategy.NONE:
             strategy = self._strategy
         contests = self._contests(namespace, AT_STORE)
         budget = self._budgets.of(AT_STORE, alone=True)
-        plan = _Plan(_lossless(strategy), self._current(namespace), contests, budget)
+        plan = RecordPlan(
+            _lossless(strategy), self._current(namespace), contests.named("text", budget, _EVERY[AT_STORE]), contests
+        )
         self._plans[namespace] = plan
         return plan
 
@@ -185,7 +170,7 @@ class Encoder:
         return Contests(self._choice, namespace, place, budget, every, self._now, _name_of, looks=looks)
 
     def _fast_text(
-        self, plaintext: bytes, namespace: int, plan: _Plan, strategy: CompressionStrategy
+        self, plaintext: bytes, namespace: int, plan: RecordPlan, strategy: CompressionStrategy
     ) -> tuple[int, int, bytes]:
         """Return (candidate, dictionary, payload)."""
         dictionary = self._current(namespace)
@@ -216,32 +201,28 @@ class Encoder:
         method, payload = shortest(candidates, memoryview(plaintext), UNTYPED, plan.text)
         return method, 0, payload
 
-    def _fast_typed(self, plaintext: bytes, plan: _Plan, strategy: CompressionStrategy) -> tuple[bytes, str]:
-        """Return a container of parts and the name of the strategy that most of it got."""
+    def _fast_typed(
+        self, plaintext: bytes, namespace: int, plan: RecordPlan, strategy: CompressionStrategy, counted: bool
+    ) -> tuple[int, int, bytes, str]:
+        """Return (codec, rotation, payload, the name of the strategy that most of the value got)."""
         only = None if strategy is _ADAPTIVE else strategy
-        made = self._parts.encode_segments(
-            plaintext, segments(plaintext), _FAST_TYPED_LEVEL, contests=plan.typed, only=only
-        )
-        if self._proved(self._parts, made.payload, plaintext):
-            return made.payload, made.strategy.value
-        return plaintext, "none"
+        layout = segments(plaintext)
+        rotated = self.rotated.alone(plaintext, layout, namespace, counted=counted) if only is None else None
+        if rotated is None or _LITTLE * len(rotated.payload) > len(plaintext):
+            made = self._parts.encode_segments(plaintext, layout, _FAST_TYPED_LEVEL, contests=plan.typed, only=only)
+            if rotated is None or len(made.payload) < len(rotated.payload):
+                if self._proved(self._parts, made.payload, plaintext):
+                    return PartsCodec.id, 0, made.payload, made.strategy.value
+                return RawCodec.id, 0, plaintext, "none"
+        return rotated.codec, rotated.dictionary, rotated.payload, CompressionStrategy.ROTATED.value
 
     def _proved(self, codec: Codec, payload: bytes, plaintext: bytes) -> bool:
-        """Tell whether a payload gives the plaintext back.
+        return self._proof.holds(codec.decode, payload, plaintext, type(codec).__name__)
 
-        Codecs for numbers and tables are many and know much of their input. A mistake in one must cost bytes, never a
-        value, so what they make is decoded once before it takes the place of the plaintext.
-        """
-        try:
-            if codec.decode(payload, len(plaintext)) == plaintext:
-                return True
-            failure = "decoded to other bytes"
-        except CorruptionError as damage:
-            failure = str(damage)
-        self.unproved += 1
-        made_by = type(codec).__name__
-        log.error("%s made a payload that does not give %d bytes back: %s", made_by, len(plaintext), failure)
-        return False
+    @property
+    def unproved(self) -> int:
+        """Payloads that did not give their plaintext back, and were not used."""
+        return self._proof.failures
 
     # -- many records in a pack ------------------------------------------------------------------------------
 
@@ -275,6 +256,10 @@ class Encoder:
             method, payload = ZSTD, self._zstd.encode(content, level=level)
         return _shorter(_CODECS[method], dictionary if method == DICTIONARY else 0, content, payload)
 
+    def plain(self, content: bytes, level: int) -> Encoded:
+        """Encode what is no value, a manifest, by zstd's `level` alone."""
+        return _shorter(ZstdCodec.id, 0, content, self._zstd.encode(content, level=level))
+
     def prefers_company(self, plaintext: bytes, *, namespace: int, level: int, stage: str) -> bool:
         """Tell whether a large value shrinks more beside its like than alone, as tables in columns do."""
         timed = self._block_contest(namespace, stage, alone=True)
@@ -307,6 +292,19 @@ class Encoder:
         timed = stacked.named("arrays of one shape", Budget(), _EVERY[stage])
         _, payload = shortest(candidates, memoryview(content), UNTYPED, timed, whole=True)
         return self._or_zstd(self._stack, content, payload, level)
+
+    def rotated_block(
+        self, plaintexts: Sequence[bytes], rotation: int, *, namespace: int, level: int, stage: str
+    ) -> Encoded:
+        """Encode values whose arrays a rotation names, of any shapes, side by side."""
+        content = plaintexts[0] if len(plaintexts) == 1 else b"".join(plaintexts)
+        made = None
+        if not self.keeps_raw(namespace):
+            made = self.rotated.together(plaintexts, [segments(each) for each in plaintexts], content, rotation)
+        if made is not None and _LITTLE * len(made.payload) <= len(content):
+            return made
+        other = self.block(plaintexts, namespace=namespace, dictionary=0, level=level, stage=stage)
+        return other if made is None or len(other.payload) < len(made.payload) else made
 
     def _or_zstd(self, codec: Codec, content: bytes, payload: bytes, level: int) -> Encoded:
         if self._proved(codec, payload, content):

@@ -4,10 +4,10 @@ Knows bytes only. A record is one entry (type 1), many entries that stand or fal
 the entries) or the introduction of a namespace (type 3: u32 number, u16 name length, name, u16 salt length, salt).
 
 An entry, little-endian: digest algorithm u8 (0 where there is no content), flags u8 (1 tombstone, 2 payload follows,
-4 extra follows), pin u8, target u8, codec u8, transform u8 (0), encryption key id u8 (0), blob kind u8 (0 = plain),
-namespace u32, namespace of the content u32, expires i64, written i64 (milliseconds), dictionary u32, size u64,
-payload length u32, key length u16, extra length u16; then the key with its tag, the extra, the digest (32 bytes
-where there is a content), the payload.
+4 extra follows), pin u8, target u8, codec u8, transform u8 (0), encryption key id u8 (0), blob kind u8 (0 = plain, 1 =
+the manifest of a large value), namespace u32, namespace of the content u32, expires i64, written i64 (milliseconds),
+dictionary u32, size u64, payload length u32, key length u16, extra length u16; then the key with its tag, the extra,
+the digest (32 bytes where there is a content), the payload.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from stratakv.engine.large.manifest import MANIFEST
 from stratakv.engine.records import DIGEST_BYTES, DIGEST_SHA256, KeyRecord
 from stratakv.errors import CorruptionError
 
@@ -38,6 +39,7 @@ class Entry(NamedTuple):
         home: The namespace that the content was digested in.
         codec, dictionary, size: Of the payload.
         payload: (offset, length) in the record's body, None for an entry by reference.
+        kind: Of the payload, as in `Encoded`.
     """
 
     key: bytes
@@ -47,6 +49,7 @@ class Entry(NamedTuple):
     dictionary: int
     size: int
     payload: tuple[int, int] | None
+    kind: int = 0
 
 
 def encode_entry(key: bytes, record: KeyRecord, home: int, encoded: Encoded | None) -> list[bytes]:
@@ -63,8 +66,9 @@ def encode_entry(key: bytes, record: KeyRecord, home: int, encoded: Encoded | No
         return [b"".join((head, key, extra or b"", digest or b""))]
     payload = encoded.payload
     head = ENTRY.pack(
-        DIGEST_SHA256, flags | PAYLOAD, record.pin, record.target, encoded.codec, 0, 0, 0, record.namespace, home,
-        record.expires, record.written, encoded.dictionary, encoded.size, len(payload), len(key), len(extra or b""),
+        DIGEST_SHA256, flags | PAYLOAD, record.pin, record.target, encoded.codec, 0, 0, encoded.kind,
+        record.namespace, home, record.expires, record.written, encoded.dictionary, encoded.size, len(payload),
+        len(key), len(extra or b""),
     )  # fmt: skip
     return [b"".join((head, key, extra or b"", digest or b"")), payload]
 
@@ -93,10 +97,10 @@ def parse_entries(kind: int, body: bytes, sequence: int) -> Iterator[Entry]:
 
 def _parse(body: bytes, start: int, sequence: int) -> tuple[Entry, int]:
     (
-        algorithm, flags, pin, target, codec, transform, encryption, blob_kind, namespace, home, expires, written,
+        algorithm, flags, pin, target, codec, transform, encryption, kind, namespace, home, expires, written,
         dictionary, size, payload_length, key_length, extra_length,
     ) = ENTRY.unpack_from(body, start)  # fmt: skip
-    if algorithm not in (0, DIGEST_SHA256) or transform or encryption or blob_kind:
+    if algorithm not in (0, DIGEST_SHA256) or transform or encryption or kind > MANIFEST:
         raise CorruptionError(f"journal record {sequence} needs a later release of stratakv")
     position = start + ENTRY.size
     key = body[position : position + key_length]
@@ -109,7 +113,7 @@ def _parse(body: bytes, start: int, sequence: int) -> tuple[Entry, int]:
         position += DIGEST_BYTES
     payload = (position, payload_length) if flags & PAYLOAD else None
     record = KeyRecord(sequence, digest, namespace, pin, target, expires, written, extra, bool(flags & TOMBSTONE))
-    return Entry(key, record, home, codec, dictionary, size, payload), position + payload_length
+    return Entry(key, record, home, codec, dictionary, size, payload, kind), position + payload_length
 
 
 def encode_namespace(number: int, name: str, salt: bytes) -> list[bytes]:

@@ -18,12 +18,13 @@ from stratakv.engine.standing import standing_of
 from stratakv.errors import CorruptionError, TierUnavailableError
 
 if TYPE_CHECKING:
+    from stratakv.engine.large_standing import LargeStanding
     from stratakv.engine.outlook import Prospect
     from stratakv.engine.standing import Standing
     from stratakv.engine.store import Store
 
 # Codecs that share a strategy with another one, or have a name of their own in the formats.
-_NAMES = {RawCodec.id: "raw", 5: "blosc2", 6: "parts", 9: "bits", 15: "delta", 16: "stack"}
+_NAMES = {RawCodec.id: "raw", 5: "blosc2", 6: "parts", 9: "bits", 15: "delta", 16: "stack", 17: "rotated"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ class Explanation:
         plaintext_bytes: The serialised value's length.
         tier: Where the next read finds it: `hot` (RAM or journal), `warm` or `cold`.
         dirty: Its last write is not in the catalog yet.
-        ram, journal, pack: Where the content lies, each None where it does not.
+        ram, journal, pack: Where the content lies, each None where it does not; of a large value its manifest.
+        large: Its chunks, where it is a large value.
         references: Keys that name the content, this one included.
         pinned: The tier that the key is pinned to.
         pinned_by: Keys that name the content and are pinned, with their tiers.
@@ -117,6 +119,7 @@ class Explanation:
     ram: RamPlace | None = None
     journal: Form | None = None
     pack: PackPlace | None = None
+    large: LargeStanding | None = None
     references: int = 0
     pinned: str | None = None
     pinned_by: dict[str, str] | None = None
@@ -161,6 +164,8 @@ def explain(store: Store, key: str) -> Explanation:
     state = standing.state
     paused = store.mover.collection.pruning_paused if store.mover is not None else None
     pack, trouble = _pack_place(store, standing)
+    if standing.large is not None and standing.large.lacking:
+        trouble = f"{standing.large.lacking} of its chunks are gone"
     ram, journal = _ram_place(store, standing), _journal_form(standing)
     return Explanation(
         key=key,
@@ -174,6 +179,7 @@ def explain(store: Store, key: str) -> Explanation:
         ram=ram,
         journal=journal,
         pack=pack,
+        large=standing.large,
         references=standing.references,
         pinned=TIERS[state.pin].value if state.pin else None,
         pinned_by={other: TIERS[pin].value for other, pin in standing.pins.items()},
@@ -198,9 +204,12 @@ def _status(standing: Standing) -> str:
 
 
 def _size(standing: Standing) -> int | None:
+    if standing.large is not None:
+        return standing.large.plaintext_bytes
     if standing.blob is not None:
         return standing.blob.place.size
-    return standing.journaled.size if standing.journaled is not None else None
+    journaled = standing.journaled
+    return journaled.size if journaled is not None and not journaled.kind else None
 
 
 def _tier(standing: Standing) -> str:

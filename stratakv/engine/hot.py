@@ -120,10 +120,13 @@ class HotTable:
             self._drop(victim)
 
     def _table_bytes(self) -> int:
-        """Return the bytes of the tables, measured anew at every 16th call: they grow in large steps only."""
+        """Return the bytes of the tables, measured anew at every 16th call: they grow in large steps only.
+
+        Small tables are measured more often: their first steps are larger than all they hold.
+        """
         self._until_measured -= 1
         if self._until_measured < 0:
-            self._until_measured = 15
+            self._until_measured = min(15, len(self.entries) // 4)
             self._measured = self.usage - self._content_bytes
         return self._measured
 

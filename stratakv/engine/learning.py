@@ -1,7 +1,7 @@
-"""Learning: dictionaries trained from samples, and the Bloom filter kept in step with the catalog.
+"""Learning: dictionaries and rotations trained from samples, and the Bloom filter kept in step with the catalog.
 
-Both are aids: they are rebuilt from what is stored, in the background, and nothing is lost without them. A dictionary
-is durable in the catalog before anything is encoded with it.
+Both are learned from what is stored, in the background. A dictionary or a rotation is durable in the catalog before
+anything is encoded with it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from stratakv.engine.bloom import HEAD_BYTES, BloomFilter, saved_sequence
 from stratakv.engine.catalog_rows import whole_digest
 from stratakv.engine.codecs.parts import PartsCodec
-from stratakv.engine.dictionary_form import stored_form
+from stratakv.engine.codecs.rotated import ID as ROTATED_ID
+from stratakv.engine.dictionary_form import stored_form, stored_rotation
 from stratakv.errors import CorruptionError
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ log = logging.getLogger("stratakv")
 BATCH = 5000
 FIRST_FILTER = 16_384
 """Contents that the filter of a new store is made for, if no fewer are expected."""
+
+_OF_ARRAYS = frozenset({PartsCodec.id, ROTATED_ID})
 
 FILTER_FILE = "bloom.filter"
 
@@ -41,7 +44,10 @@ class Learning:
         self.refresh_filter(pause)
 
     def train(self, pause: Callable[[], None]) -> int:
-        """Train a dictionary for each namespace that has enough samples; return how many were added."""
+        """Train dictionaries and rotations where there are samples enough; return how many were added."""
+        return self._train_dictionaries(pause) + self._train_rotations(pause)
+
+    def _train_dictionaries(self, pause: Callable[[], None]) -> int:
         parts = self._parts
         added = 0
         for number in parts.labels.all_numbers():
@@ -51,14 +57,37 @@ class Learning:
             pause()
             if content is None:
                 continue
-            dictionary = int(parts.catalog.meta("next_dictionary", 1))
-            with parts.catalog.write(parts.wall()) as transaction:
-                transaction.add_dictionary(dictionary, number, stored_form(content), parts.wall())
-                transaction.set_meta("next_dictionary", dictionary + 1)
+            dictionary = self._keep(number, stored_form(content))
             parts.dictionaries.add(dictionary, number, content)
             self._recode_hot(number, dictionary, pause)
             added += 1
         return added
+
+    def _train_rotations(self, pause: Callable[[], None]) -> int:
+        rotations = self._parts.compression.rotations
+        # The catalog must never name a namespace that a lost journal took with it.
+        unrecorded = {number for number, *_ in list(self._parts.labels.unrecorded)}
+        added = 0
+        for place in rotations.due():
+            if place[0] in unrecorded:
+                continue
+            content = rotations.train(place)
+            pause()
+            if content is None:
+                continue
+            rotations.add(self._keep(place[0], stored_rotation(content)), place[0], content)
+            added += 1
+        return added
+
+    def _keep(self, namespace: int, stored: bytes) -> int:
+        """Enter what was learned into the catalog and return its number."""
+        parts = self._parts
+        number = int(parts.catalog.meta("next_dictionary", 1))
+        with parts.catalog.write(parts.wall()) as transaction:
+            transaction.add_dictionary(number, namespace, stored, parts.wall())
+            transaction.set_meta("next_dictionary", number + 1)
+        parts.at_point("learned")
+        return number
 
     def _recode_hot(self, namespace: int, dictionary: int, pause: Callable[[], None]) -> None:
         """Encode anew what RAM holds of a namespace: it came in before its dictionary was there."""
@@ -66,7 +95,7 @@ class Learning:
         for key, entry in list(parts.hot.entries.items()):
             encoded = entry.blob.encoded
             # Values with arrays need no dictionary, and parts of them are encoded better than as text.
-            if entry.namespace != namespace or encoded.dictionary == dictionary or encoded.codec == PartsCodec.id:
+            if entry.namespace != namespace or encoded.dictionary == dictionary or encoded.codec in _OF_ARRAYS:
                 continue
             try:
                 plaintext = parts.compression.decode(encoded)
@@ -84,7 +113,7 @@ class Learning:
         if parts.bloom is not None and not parts.bloom.full:
             return
         count = int(parts.catalog.rows("SELECT count(*) FROM blobs")[0][0])
-        fresh = BloomFilter(_room_for(parts, count), settings.false_positive_rate)
+        fresh = parts.next_bloom = BloomFilter(_room_for(parts, count), settings.false_positive_rate)
         start = -(1 << 63)
         while True:
             rows = parts.catalog.rows("SELECT id, digest FROM blobs WHERE id > ? ORDER BY id LIMIT ?", (start, BATCH))
@@ -93,8 +122,9 @@ class Learning:
             fresh.add_many(whole_digest(number, stored) for number, stored in rows)
             start = rows[-1][0]
             pause()
-        # Only the mover adds contents to the catalog, and it is here: nothing came in meanwhile.
+        # The mover is here; what others add meanwhile, chunks of large values, they note in both filters.
         parts.bloom = fresh
+        parts.next_bloom = None
 
     def save_filter(self) -> None:
         """Save the filter with the sequence number that it covers."""

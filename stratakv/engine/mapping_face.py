@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any, cast
 
-from stratakv.engine.modes.base import DEFAULTS, Mode, PutOptions
+from stratakv.engine.face import Face
+from stratakv.engine.modes.base import DEFAULTS, PutOptions
 from stratakv.engine.modes.passthrough import PassThrough
 from stratakv.engine.wrapping import MISSING, DiskcacheEngine, Engine
-from stratakv.errors import ClosedError, StoreLockedError
 
 if TYPE_CHECKING:
     from stratakv.config import OptimizationConfig
 
 
-class MappingFace(MutableMapping[str, Any]):
+class MappingFace(Face, MutableMapping[str, Any]):
     """What `OptimizationMiddleware` inherits.
 
     Attributes:
@@ -25,16 +25,7 @@ class MappingFace(MutableMapping[str, Any]):
     """
 
     config: OptimizationConfig
-    _mode: Mode | None
     _engine: Engine | None
-    _snapshot: dict[str, Any] | None
-
-    def _working(self) -> Mode:
-        if self._mode is None:
-            if self._snapshot is not None:
-                raise StoreLockedError("a live owner has this store: read_only offers get_statistics() only")
-            raise ClosedError("the middleware was shut down: open it again to use it")
-        return self._mode
 
     def retrieve(self, key: str, default: Any = None) -> Any:
         """Return the value, or `default` on a miss."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from stratakv.config import OptimizationConfig, load_config
 from stratakv.engine.compression import available
 from stratakv.engine.dedup import DeduplicationEngine
+from stratakv.engine.large_face import LargeFace
 from stratakv.engine.mapping_face import MappingFace
 from stratakv.engine.modes.base import Mode, PutOptions
 from stratakv.engine.modes.choice import choose_mode
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 D = TypeVar("D")
 
 
-class OptimizationMiddleware(MappingFace):
+class OptimizationMiddleware(LargeFace, MappingFace):
     """Wraps an engine, or stands alone; keeps each value once, compressed, in the cheapest tier that is fast enough.
 
     Args:
@@ -117,8 +118,8 @@ class OptimizationMiddleware(MappingFace):
             ttl: Seconds until it is gone, counted from now; None for ever (or the namespace's).
             namespace: Policy label; None to let the configured patterns decide.
             strategy: Codec for this value, instead of the configured one. One that loses precision (QUANTIZE_INT8,
-                QUANTIZE_INT4, BINARIZE, GRAPH_PRUNE) is a permission to do so within its bound; past it the value
-                is kept exactly.
+                QUANTIZE_INT4, BINARIZE, ROTATED, GRAPH_PRUNE) is a permission to do so within its bound; past it
+                the value is kept exactly.
 
         Raises:
             SerializationError: The value is of a type that is not accepted.

@@ -46,6 +46,7 @@ class LiveBlob(NamedTuple):
     namespace: int
     plaintext: bytes
     names: Sequence[Name] = ()
+    run: bool = False
 
 
 def live_blobs(parts: Parts, pack: PackRow) -> Iterator[LiveBlob]:
@@ -63,7 +64,7 @@ def live_blobs(parts: Parts, pack: PackRow) -> Iterator[LiveBlob]:
             row = found.get(digest)
             if row is not None and row.place[:3] == (pack.id, blob.block, blob.offset):
                 names = current_names(parts, row.blob, blob.names)
-                yield LiveBlob(row.blob, digest, blob.namespace, blob.plaintext, names)
+                yield LiveBlob(row.blob, digest, blob.namespace, blob.plaintext, names, blob.run)
 
     def on_damage(failure: CorruptionError, block: int | None) -> None:
         note_damage(parts, pack, block, failure)
@@ -217,7 +218,7 @@ class Movement:
                     freed += size
                     until = parts.clock.monotonic() + placement.break_even(IN_WARM, blob.namespace, int(size))
                     parts.regrets[WARM].moved_down(content_hash(blob.digest), until)
-                    writer.add(blob.namespace, blob.digest, blob.plaintext, blob.names)
+                    writer.add(blob.namespace, blob.digest, blob.plaintext, blob.names, run=blob.run)
                     self._commit(writer.take(), sources, DEMOTIONS, point="demote")
                 else:
                     until = max(math.ceil(leaves), now + 1)

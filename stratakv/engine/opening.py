@@ -24,9 +24,9 @@ from stratakv.backends.disk import DiskBackend
 from stratakv.config import Namespaces, OptimizationConfig
 from stratakv.engine.catalog import Catalog
 from stratakv.engine.catalog_schema import FORMAT_VERSION
+from stratakv.engine.codecs import codec_by_id
 from stratakv.engine.compression import CompressionEngine
 from stratakv.engine.dictionaries import DictionaryBook
-from stratakv.engine.dictionary_form import from_stored
 from stratakv.engine.dirty import DirtyBlob, DirtyTable
 from stratakv.engine.entries import NAMESPACE, Entry, parse_entries, parse_namespace
 from stratakv.engine.hot import HotTable
@@ -34,6 +34,7 @@ from stratakv.engine.journal import Journal
 from stratakv.engine.journal_format import Location, segment_paths
 from stratakv.engine.kept_indexes import KeptIndexes
 from stratakv.engine.labels import Labels
+from stratakv.engine.large.manifest import MANIFEST, read_manifest
 from stratakv.engine.learning import empty_filter
 from stratakv.engine.ownership import LOCK_FILE, DirectoryLock
 from stratakv.engine.parts import Parts
@@ -41,6 +42,7 @@ from stratakv.engine.placement import Placement
 from stratakv.engine.records import IN_COLD, IN_WARM, decode_key
 from stratakv.engine.replay import JournalReader, Replayed
 from stratakv.engine.reserve import Reserve
+from stratakv.engine.rotation.book import RotationBook
 from stratakv.engine.serialization import Serializer
 from stratakv.engine.shelf import Shelf
 from stratakv.engine.telemetry import Counters
@@ -152,11 +154,13 @@ def _assemble(
         if claim is not None and claim.held is not None:
             epoch = claim.held.epoch
         book = DictionaryBook(dictionary_bytes=config.compression.dictionary_kb * 1024)
-        _load_dictionaries(catalog, book)
         options = config.serialization
         trusted = not catalog.meta("distrusts_pickle", 0)
         serializer = Serializer(allow_pickle=options.allow_pickle, enums=options.enums, trust_pickle=trusted)
-        compression = CompressionEngine(config, serializer=serializer, dictionaries=book, clock=clock)
+        compression = CompressionEngine(
+            config, serializer=serializer, dictionaries=book, rotations=RotationBook(), clock=clock
+        )
+        _load_dictionaries(catalog, compression)
         known = [
             (number, name, salt or b"")
             for number, name, salt in catalog.rows("SELECT id, name, salt FROM namespaces ORDER BY id")
@@ -211,13 +215,13 @@ def _assemble(
     return parts
 
 
-def _load_dictionaries(catalog: Catalog, book: DictionaryBook) -> None:
-    """Make all dictionaries known. One that is damaged is left out: only what was encoded with it is damaged too."""
+def _load_dictionaries(catalog: Catalog, compression: CompressionEngine) -> None:
+    """Make dictionaries and rotations known. One that is damaged is left out: only what it encoded is damaged too."""
     for number in _dictionary_numbers(catalog):
         try:
             rows = catalog.rows("SELECT namespace, content FROM dictionaries WHERE id = ?", (number,))
             for namespace, content in rows:
-                book.add(number, namespace, from_stored(content))
+                compression.know(number, namespace, content)
         except CorruptionError as failure:
             log.warning("dictionary %d cannot be used: %s", number, failure)
 
@@ -312,7 +316,8 @@ def _replay(parts: Parts, record: Replayed) -> None:
         blob = _replayed_blob(parts, record, entry)
         key = decode_key(entry.key)
         with parts.dirty.lock:
-            parts.dirty.put(key, entry.record, blob, len(entry.key) + 64, parts.clock.monotonic())
+            chunks = _chunks(record, entry)
+            parts.dirty.put(key, entry.record, blob, len(entry.key) + 64, parts.clock.monotonic(), chunks)
             if blob is not None and entry.record.digest is not None:
                 parts.dirty.current.journal_bytes += blob.location.length
                 # It was unknown when it was stored, perhaps because the catalog's copy was found damaged.
@@ -330,4 +335,13 @@ def _replayed_blob(parts: Parts, record: Replayed, entry: Entry) -> DirtyBlob | 
     location = Location(record.segment, record.offset + start, length)
     if parts.read_only:
         parts.replayed_payloads[location] = record.body[start : start + length]
-    return DirtyBlob(location, entry.codec, entry.dictionary, entry.size, entry.home)
+    return DirtyBlob(location, entry.codec, entry.dictionary, entry.size, entry.home, entry.kind)
+
+
+def _chunks(record: Replayed, entry: Entry) -> set[bytes]:
+    """Return the chunks that a journaled manifest names."""
+    if entry.payload is None or entry.kind != MANIFEST:
+        return set()
+    start, length = entry.payload
+    manifest = codec_by_id(entry.codec).decode(record.body[start : start + length], entry.size)
+    return {chunk.digest for chunk in read_manifest(manifest).chunks}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from stratakv.backends.base import ObjectNotFoundError
 from stratakv.engine.kept_indexes import KeptIndexes
+from stratakv.engine.large_verification import ManifestVerifier
 from stratakv.engine.packs import FOOTER, FORMAT_VERSION, HEADER, PackIndex, check_block, check_names
 from stratakv.engine.records import DIGEST_SHA256, TIERS
 from stratakv.engine.shelf import digest_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from stratakv.engine.catalog import Catalog
     from stratakv.engine.catalog_rows import PackRow
     from stratakv.engine.compression import CompressionEngine
+    from stratakv.engine.packs import Block
 
 UNREADABLE = (CorruptionError, TierUnavailableError, ObjectNotFoundError)
 """What a damaged, failing or missing object may raise when it is read."""
@@ -78,6 +80,7 @@ class PackVerifier:
         self._store_id = store_id
         self._tell = tell
         self._kept = KeptIndexes(catalog)
+        self._manifests = ManifestVerifier(catalog)
         rows = catalog.rows("SELECT pack, count(*), sum(size) FROM blobs GROUP BY pack")
         self._placed: dict[int, tuple[int, int]] = {pack: (count, size) for pack, count, size in rows}
 
@@ -148,7 +151,9 @@ class PackVerifier:
                 continue
             if sum(sizes) != block.size:
                 self._report(pack, f"block {number} has {block.size} bytes, its blobs {sum(sizes)}")
-            sound |= self._check_blobs(pack, number, block.namespace, content, sizes)
+            found, damaged = self._check_blobs(pack, number, block, content, sizes)
+            sound |= found
+            lost |= damaged
         position = self._check_names(pack, backend, index, position)
         if position != pack.index_offset:
             self._report(pack, f"its blocks end at byte {position}, its index begins at {pack.index_offset}")
@@ -175,25 +180,38 @@ class PackVerifier:
             self._report(pack, f"the keys that it tells cannot be read, its values can: {damage}")
         return entry.offset + entry.length
 
-    def _check_blobs(self, pack: PackRow, number: int, namespace: int, content: bytes, sizes: list[int]) -> set[int]:
-        """Return the catalog's numbers of the blobs of a block that are as their rows say."""
-        salt = self._salts.get(namespace)
+    def _check_blobs(
+        self, pack: PackRow, number: int, block: Block, content: bytes, sizes: list[int]
+    ) -> tuple[set[int], set[int]]:
+        """Return the catalog's numbers of the blobs of a block that are as their rows say, and of those reported."""
+        salt = self._salts.get(block.namespace)
         if salt is None:
-            self._report(pack, f"block {number} belongs to namespace {namespace}, which the catalog does not know")
-            return set()
+            named = f"namespace {block.namespace}, which the catalog does not know"
+            self._report(pack, f"block {number} belongs to {named}")
+            return set(), set()
         offset = 0
         places: dict[bytes, list[tuple[int, int]]] = {}
+        sound, lost = set(), set()
         for size in sizes:
-            digest = digest_of(content[offset : offset + size], salt)
-            places.setdefault(digest, []).append((offset, size))
+            try:
+                digest = digest_of(content[offset : offset + size], salt)
+            except CorruptionError as damage:
+                blobs = self._blobs_of(pack, number, offset)
+                lost |= blobs
+                if blobs:
+                    self._report(pack, f"{damage} (block {number})", "blob", blobs)
+            else:
+                places.setdefault(digest, []).append((offset, size))
             offset += size
-        sound = set()
         for digest, row in self._catalog.find_blobs(places).items():
             for at, size in places[digest]:
                 # Rows that lie elsewhere are younger copies: this one is dead.
                 if row.place == (pack.id, number, at, size) and self._salts.get(row.namespace) == salt:
                     sound.add(row.blob)
-        return sound
+                    wrong = self._manifests.check(row.blob, content[at : at + size], block.kind)
+                    if wrong is not None:
+                        self._report(pack, wrong.message, wrong.what, {row.blob} if wrong.lost else None)
+        return sound, lost
 
     def _check_dictionaries(self, pack: PackRow, used: set[int]) -> None:
         rows = self._catalog.rows("SELECT dictionary FROM pack_dictionaries WHERE pack = ?", (pack.id,))
@@ -202,10 +220,10 @@ class PackVerifier:
                 pack, f"it needs dictionary {dictionary}, but the catalog does not keep that for it", "dictionary"
             )
 
-    def _blobs_of(self, pack: PackRow, block: int | None = None) -> set[int]:
+    def _blobs_of(self, pack: PackRow, block: int | None = None, offset: int | None = None) -> set[int]:
         """Return the blobs that the catalog places in a pack. A scan of all blobs, so only for damaged packs."""
-        rows = self._catalog.rows("SELECT id, block FROM blobs WHERE pack = ?", (pack.id,))
-        return {number for number, place in rows if block is None or place == block}
+        rows = self._catalog.rows("SELECT id, block, offset FROM blobs WHERE pack = ?", (pack.id,))
+        return {number for number, *place in rows if block in (None, place[0]) and offset in (None, place[1])}
 
     def _report(self, pack: PackRow, message: str, what: str = "pack", blobs: set[int] | None = None) -> None:
         self._tell(Finding(what, message, TIERS[pack.tier].value, pack.name, blobs=blobs or set()))

@@ -8,15 +8,17 @@ name it; whether a pack keeps that is the store's affair.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from stratakv.engine.codecs.levels import cold_level, warm_level
 from stratakv.engine.codecs.stack import shape_of
+from stratakv.engine.encoding import SHORTEST
+from stratakv.engine.large.manifest import MANIFEST, is_manifest
 from stratakv.engine.packs import FOOTER, PackBuilder, pack_prefix
 from stratakv.engine.records import IN_COLD, Place
 from stratakv.engine.serialization import Segment, segments
-from stratakv.engine.serialization.layout import ESCAPE
+from stratakv.engine.serialization.layout import has_buffers
 from stratakv.engine.stages import IN_COLD_PACKS, IN_WARM_PACKS
 
 if TYPE_CHECKING:
@@ -30,10 +32,13 @@ if TYPE_CHECKING:
     from stratakv.engine.parts import Parts
 
 TYPED_BYTES = 512
-"""Values with arrays from this size on share blocks only with values of the same shape, stacked."""
+"""Values with arrays from this size on share blocks only with values of the same shape, stacked, or of one rotation."""
 
 LARGE_BYTES = 32 * 1024
 """A value from this size on may have a cold block of its own, where that makes it smaller."""
+
+RUN_BYTES, COLD_RUN_BYTES = 32 * 1024, 1 << 20
+"""Blocks of chunks that follow each other in large values, on SSD and in cold."""
 
 COLD_COMPANY = 64
 LARGEST_COLD_BYTES = 2 << 20
@@ -140,28 +145,45 @@ class PackWriter:
         self._open: list[tuple[bytes, bytes, Sequence[Name]]] = []
         self._open_bytes = 0
         self._open_namespace = 0
-        self._open_shape: tuple[tuple[int, Elements], ...] | None = None
+        # The number of a rotation, where that is what the values have in common.
+        self._open_shape: tuple[tuple[int, Elements], ...] | int | None = None
         self._open_layout: tuple[Segment, ...] = ()
+        self._run_bytes = COLD_RUN_BYTES if tier == IN_COLD else RUN_BYTES
+        self._open_run = False
+        self._manifests: list[tuple[bytes, bytes, Sequence[Name]]] = []
+        self._manifest_bytes = 0
         self._written: list[WrittenPack] = []
 
     def _new_builder(self) -> PackBuilder:
         return PackBuilder(self._tier, self._store_id, self._label_of)
 
-    def add(self, namespace: int, digest: bytes, plaintext: bytes, names: Sequence[Name] = ()) -> None:
-        """Take one blob and the keys that name it."""
+    def add(
+        self, namespace: int, digest: bytes, plaintext: bytes, names: Sequence[Name] = (), *, run: bool = False
+    ) -> None:
+        """Take one blob and the keys that name it.
+
+        A chunk comes in a `run` with those before and behind it, and is read with them: their blocks may be larger.
+        """
         if namespace != self._open_namespace:
             self._close_block()
+            self._close_manifests()
             self._open_namespace = namespace
-        layout = segments(plaintext) if len(plaintext) >= TYPED_BYTES and plaintext[0] == ESCAPE else ()
-        shape = shape_of(layout) if layout else None
+        if is_manifest(plaintext):
+            self._add_manifest(digest, plaintext, names)
+            return
+        layout = _layout_of(plaintext, SHORTEST if self._encoder.rotated.knows(namespace) else TYPED_BYTES)
+        rotation = self._encoder.rotated.rotation_of(plaintext, layout, namespace)
+        shape = rotation or (shape_of(layout) if layout else None)
         if shape is None and len(plaintext) >= LARGE_BYTES and self._company > 1 and self._stands_alone(plaintext):
             self._close_block()
             self._open_shape, self._open = None, [(digest, plaintext, names)]
             self._close_block()
             return
-        if shape != self._open_shape or (self._open and self._open_bytes + len(plaintext) > self._room(plaintext)):
+        room = max(self._room(plaintext), self._run_bytes if run else 0)
+        full = bool(self._open) and self._open_bytes + len(plaintext) > room
+        if shape != self._open_shape or run != self._open_run or full:
             self._close_block()
-            self._open_shape, self._open_layout = shape, layout
+            self._open_shape, self._open_layout, self._open_run = shape, layout, run
         self._open.append((digest, plaintext, names))
         self._open_bytes += len(plaintext)
 
@@ -169,6 +191,22 @@ class PackWriter:
         """Take one blob as it is encoded, in a block of its own: for one that cannot be decoded here just now."""
         self._close_block()
         self._append(encoded, namespace, [(digest, encoded.size, names)])
+
+    def _add_manifest(self, digest: bytes, plaintext: bytes, names: Sequence[Name]) -> None:
+        """Take a manifest into a block beside others: those of versions of a document differ little."""
+        if self._manifests and self._manifest_bytes + len(plaintext) > max(self._block_bytes, self._largest_bytes):
+            self._close_manifests()
+        self._manifests.append((digest, plaintext, names))
+        self._manifest_bytes += len(plaintext)
+
+    def _close_manifests(self) -> None:
+        if not self._manifests:
+            return
+        blobs, self._manifests, self._manifest_bytes = self._manifests, [], 0
+        content = b"".join(plaintext for _, plaintext, _ in blobs)
+        encoded = replace(self._encoder.plain(content, self._level), kind=MANIFEST)
+        sized = [(digest, len(plaintext), names) for digest, plaintext, names in blobs]
+        self._append(encoded, self._open_namespace, sized)
 
     def _stands_alone(self, plaintext: bytes) -> bool:
         return not self._encoder.prefers_company(
@@ -187,7 +225,11 @@ class PackWriter:
         self._open_bytes, self._open_shape, self._open_layout = 0, None, ()
         plaintexts = [plaintext for _, plaintext, _ in blobs]
         namespace = self._open_namespace
-        if shape is not None:
+        if isinstance(shape, int):
+            encoded = self._encoder.rotated_block(
+                plaintexts, shape, namespace=namespace, level=self._level, stage=self._stage
+            )
+        elif shape is not None:
             encoded = self._encoder.typed(plaintexts, layout, namespace=namespace, level=self._level, stage=self._stage)
         else:
             encoded = self._encoder.block(
@@ -233,6 +275,7 @@ class PackWriter:
     def finish(self) -> list[WrittenPack]:
         """Write what is open and return the packs written since the last `take`, durable but not in the catalog."""
         self._close_block()
+        self._close_manifests()
         self._close_pack()
         return self.take()
 
@@ -240,6 +283,11 @@ class PackWriter:
         """Return the packs that are whole by now, so that they can be committed while others are being filled."""
         written, self._written = self._written, []
         return written
+
+
+def _layout_of(plaintext: bytes, shortest: int) -> tuple[Segment, ...]:
+    """Return where the arrays of a plaintext lie; nothing where it has none, or is a stretch of a larger one."""
+    return segments(plaintext) if len(plaintext) >= shortest and has_buffers(plaintext) else ()
 
 
 def open_pack_writer(parts: Parts, tier: int, pause: Callable[[], None]) -> PackWriter:

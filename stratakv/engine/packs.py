@@ -7,8 +7,8 @@ Knows bytes, not keys, backends or the catalog. Bytes, little-endian, version 1:
     names        with flag 1 only: which keys named the blobs when they were packed (`pack_names`)
     index        magic `SKVI`, blocks u32, blobs u32, length of the sizes u32, flags u32 (1 = there are names);
                  for each block 36 bytes: offset u64, encoded length u32, plaintext length u32, codec u8,
-                 transform u8 (0), encryption key id u8 (0), blob kind u8 (0 = plain), dictionary u32, namespace u32,
-                 checksum u64 (first half of MurmurHash3 x64 128 of the encoded payload);
+                 transform u8 (0), encryption key id u8 (0), blob kind u8 (0 = plain, 1 = manifests of large values),
+                 dictionary u32, namespace u32, checksum u64 (first half of MurmurHash3 x64 128 of the encoded payload);
                  with flag 1 28 bytes: offset of the names u64, encoded length u32, plain length u32, checksum u64 as of
                  a block, CRC-32 of all other bytes of the index u32;
                  the sizes: zlib of u32 columns, first the number of blobs of each block, then each blob's length
@@ -30,6 +30,7 @@ import mmh3
 import numpy as np
 
 from stratakv.engine.codecs.base import Encoded
+from stratakv.engine.large.manifest import MANIFEST
 from stratakv.engine.pack_names import NAME_BYTES, Name, PackNames, decode_names, encode_names
 from stratakv.engine.records import DIGEST_SHA256
 from stratakv.errors import CorruptionError
@@ -109,8 +110,8 @@ class PackBuilder:
         payload = encoded.payload
         self._blocks.append(
             BLOCK.pack(
-                self.length, len(payload), encoded.size, encoded.codec, 0, 0, 0, encoded.dictionary, namespace,
-                checksum(payload),
+                self.length, len(payload), encoded.size, encoded.codec, 0, 0, encoded.kind, encoded.dictionary,
+                namespace, checksum(payload),
             )
         )  # fmt: skip
         self._parts.append(payload)
@@ -277,9 +278,9 @@ def check_block(payload: bytes, block: Block, pack: str) -> Encoded:
     """
     if len(payload) != block.length or checksum(payload) != block.checksum:
         raise CorruptionError(f"a block of pack {pack} at byte {block.offset} is damaged")
-    if block.transform or block.encryption or block.kind:
+    if block.transform or block.encryption or block.kind > MANIFEST:
         raise CorruptionError(f"a block of pack {pack} at byte {block.offset} needs a later release of stratakv")
-    return Encoded(block.codec, block.dictionary, block.size, payload)
+    return Encoded(block.codec, block.dictionary, block.size, payload, block.kind)
 
 
 def check_names(payload: bytes, index: PackIndex) -> PackNames:

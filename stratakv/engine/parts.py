@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from stratakv.engine.below import Below
 from stratakv.engine.records import IN_COLD
+from stratakv.errors import CapacityError
 from stratakv.policies.regrets import Regrets
 from stratakv.policies.tuning.verdict import EDGES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from stratakv.backends.base import Backend
@@ -88,6 +89,8 @@ class Parts:
     """Reads below RAM not yet in the catalog: blob -> (wall seconds of the last, count)."""
     unscrubbed: DiskBackend | None = None
     """The warm backend, as long as files may lie in it that a crash left and no row names."""
+    scrubbing: threading.Lock = field(default_factory=threading.Lock)
+    """Held while these are removed: nobody puts a pack meanwhile."""
     opened: bool = False
     """Whether the mover has done what opening leaves to it."""
     replayed_payloads: dict[Location, bytes] = field(default_factory=dict)
@@ -105,6 +108,16 @@ class Parts:
     at_point: Callable[[str], None] = field(default=lambda _point: None)
     """Called with the name of each step of background work; crash tests stop the process there."""
 
+    next_bloom: BloomFilter | None = None
+    """A filter that is being built, and must not miss what comes in meanwhile."""
+
+    def note_contents(self, digests: Collection[bytes]) -> None:
+        """Contents have come into the catalog: the filters must know them, the one that is being built first."""
+        for bloom in (self.next_bloom, self.bloom):
+            if bloom is not None:
+                for digest in digests:
+                    bloom.add(digest)
+
     def announce(self, pack: str, _dictionaries: set[int]) -> None:
         """Note that the calling thread writes a pack; until `committed` nobody takes it for left behind."""
         self.under_way.setdefault(threading.get_ident(), set()).add(pack)
@@ -120,6 +133,17 @@ class Parts:
         """The packs that the calling thread wrote are in the catalog."""
         self.under_way.pop(threading.get_ident(), None)
 
+    def check_room(self) -> None:
+        """Refuse new values where warm has no room, or would take what the reserve has lent to deletions and clean-up.
+
+        Raises:
+            CapacityError: There is no room.
+        """
+        if self.no_room is not None:
+            raise CapacityError(self.no_room)
+        if self.reserve.lent and not self.reserve.fill():
+            raise CapacityError(f"no space left under {self.path}: nothing was stored; free space and try again")
+
     def wall_ms(self) -> int:
         """Return wall time in milliseconds."""
         return int(self.clock.now() * 1000)
@@ -131,6 +155,7 @@ class Parts:
     def rest(self) -> None:
         """Give back RAM and room on disk that serve speed alone: nothing is expected to be read or stored soon."""
         self.dictionaries.rest()
+        self.compression.rotations.rest()
         self.shelf.rest()
         self.catalog.shrink_memory()
         for backend in self.backends.values():

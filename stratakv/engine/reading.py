@@ -1,7 +1,6 @@
 """The way down: from a key to its value, through RAM, journal and packs.
 
-Never changes what is stored. Invariant: a value read from below enters the hot table only if no write of its key
-became visible meanwhile (the key's stamp is unchanged), so an old value is never read again after its overwrite.
+Never changes what is stored; what a read changes in RAM is `admitting`'s.
 """
 
 from __future__ import annotations
@@ -9,70 +8,31 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from stratakv.engine.admitting import Admitting, Loaded
 from stratakv.engine.codecs.base import Encoded
 from stratakv.engine.journal_format import Location
+from stratakv.engine.large.assembling import Assembler
+from stratakv.engine.large.manifest import MANIFEST, Manifest, is_manifest, read_manifest
 from stratakv.engine.pack_source import PackGoneError
-from stratakv.engine.parts import STRIPES, Parts
-from stratakv.engine.records import ANYWHERE, IN_COLD, IN_HOT, TIERS, Place, check_key, encode_key
+from stratakv.engine.records import IN_HOT, TIERS, Place, check_key, encode_key
 from stratakv.engine.shelf import digest_of
 from stratakv.engine.single_flight import SingleFlight
+from stratakv.engine.state import State
 from stratakv.engine.telemetry import ABSENT, CORRUPTIONS, HITS, MISSES, READS
-from stratakv.engine.watch import READ, content_hash, hash_of
+from stratakv.engine.watch import PLAIN_TO_STORED, READ, hash_of
 from stratakv.errors import CorruptionError
-from stratakv.policies.tuning.verdict import HOT, WARM
 from stratakv.types import StorageTier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from stratakv.engine.dirty import DirtyBlob
+    from stratakv.engine.parts import Parts
 
 RETRIES = 16
 """A blob that moves while it is read is looked up again; more moves than this within one read do not happen."""
-PLAIN_TO_STORED = 4
-"""About so many bytes of plaintext are one below RAM; thresholds hang on the size of a content, but not closely."""
 STEADY_AFTER = 4
 """So many times a read is tried beside removals; then it holds them up."""
-
-
-class State(NamedTuple):
-    """What is known of a key without reading its value.
-
-    Attributes:
-        version, digest, namespace, pin, expires, extra, tombstone: As in `KeyRecord`.
-        place: Where the blob lies below RAM, None while it is dirty.
-        home: The namespace whose salt its digest has; only with a place.
-        tier: The number of the tier it lies in.
-        blob: The blob's number in the catalog; None while it is dirty.
-        accesses: As in `Found`.
-    """
-
-    version: int
-    digest: bytes | None
-    namespace: int
-    pin: int
-    expires: int
-    extra: bytes | None
-    tombstone: bool
-    place: Place | None
-    home: int
-    tier: int
-    blob: int | None
-    accesses: int
-
-
-class Loaded(NamedTuple):
-    """A value read from below.
-
-    Attributes:
-        plaintext: The value, serialised and verified.
-        encoded: The payload as journaled, where it came from the journal.
-        tier: The number of the tier it came from.
-    """
-
-    plaintext: bytes
-    encoded: Encoded | None
-    tier: int
 
 
 class Value(NamedTuple):
@@ -97,9 +57,11 @@ class Reader:
         self._monotonic = parts.clock.monotonic
         self._count_read = parts.counters.ticker(READS)
         self._count_hit = parts.counters.ticker(HITS)
-        self._count_miss = parts.counters.ticker(MISSES)
+        self.count_miss = parts.counters.ticker(MISSES)
         self._count_absent = parts.counters.ticker(ABSENT)
         self._flights: SingleFlight[Loaded] = SingleFlight()
+        self._admitting = Admitting(parts)
+        self.assembler = Assembler(parts, self._admitting)
 
     # -- values ----------------------------------------------------------------------------------------------
 
@@ -116,7 +78,7 @@ class Reader:
             entry.uses += 1
             self._count_hit()
             return self._loads(self._decode(entry.blob.encoded))
-        self._count_miss()
+        self.count_miss()
         found = self.load(key)
         return default if found is None else found.value
 
@@ -134,7 +96,7 @@ class Reader:
             self._count_hit()
             value = self._loads(self._decode(entry.blob.encoded))
             return Value(value, StorageTier.HOT, entry.version, entry.expires, entry.extra)
-        self._count_miss()
+        self.count_miss()
         return self.load(key)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, object]:
@@ -173,7 +135,7 @@ class Reader:
         if found is None:
             return None
         if found.digest is None and found.blob is not None:
-            raise self._corrupt(CorruptionError("the catalog names a content that it does not list"), key)
+            raise self.corrupt(CorruptionError("the catalog names a content that it does not list"), key)
         return State(
             found.version, found.digest, found.namespace, found.pin, found.expires, found.extra, found.blob is None,
             found.place, found.home, found.tier, found.blob, found.accesses,
@@ -223,7 +185,7 @@ class Reader:
     def _load_once(self, key: str, stored_key: bytes, began: float) -> Value | None:
         """Look the key up and read it; PackGoneError or KeyError where it moved in between."""
         parts = self._parts
-        stamp = parts.stamps[hash(key) % STRIPES], parts.removals
+        stamp = self._admitting.stamp(key)
         state = self.live_state(key)
         if state is None:
             self._count_absent()
@@ -231,11 +193,11 @@ class Reader:
         try:
             loaded = self._flights.run((key, state.version, state.place), lambda: self._fetch(state))
         except CorruptionError as failure:
-            if self._moved(key, state):
+            if self.has_moved(key, state):
                 raise KeyError(key) from failure
-            raise self._corrupt(failure, key, state) from failure
+            raise self.corrupt(failure, key, state) from failure
         parts.watch.note(READ, key, hash_of(stored_key), state.namespace, len(loaded.plaintext) // PLAIN_TO_STORED)
-        self._admit(key, state, loaded, stamp)
+        self._admitting.admit(key, state, loaded, stamp)
         value = self._loads(loaded.plaintext)
         parts.below.add(state.namespace, loaded.tier, self._monotonic() - began)
         return Value(value, TIERS[loaded.tier], state.version, state.expires, state.extra)
@@ -248,8 +210,8 @@ class Reader:
             except (PackGoneError, KeyError):
                 state = self.live_state(key) or state
             except CorruptionError as failure:
-                if not self._moved(key, state):
-                    raise self._corrupt(failure, key, state) from failure
+                if not self.has_moved(key, state):
+                    raise self.corrupt(failure, key, state) from failure
                 state = self.live_state(key) or state
             else:
                 return loaded.plaintext, loaded.encoded
@@ -265,81 +227,72 @@ class Reader:
         if place is None:
             blob = parts.dirty.find_blob(digest)
             if blob is not None:
-                return self._fetch_dirty(digest, blob)
+                return self._fetch_dirty(state, digest, blob)
             found = parts.catalog.find_blob(digest)
             if found is None:
                 raise KeyError(digest)
             place, home, tier = found.place, found.namespace, found.tier
         try:
-            return Loaded(parts.shelf.read(place, digest, home), None, tier)
+            return self._whole(parts.shelf.read(place, digest, home), None, tier, state, home)
         except CorruptionError:
             blob = parts.dirty.find_blob(digest)
             if blob is None:
                 raise
             # It was stored again, perhaps under another key, and the next checkpoint gives it a new place.
-            return self._fetch_dirty(digest, blob)
+            return self._fetch_dirty(state, digest, blob)
 
-    def _fetch_dirty(self, digest: bytes, blob: DirtyBlob) -> Loaded:
-        parts = self._parts
-        hot = parts.hot.blob(digest)
+    def _fetch_dirty(self, state: State, digest: bytes, blob: DirtyBlob) -> Loaded:
+        hot = self._parts.hot.blob(digest)
         encoded = hot.encoded if hot is not None else self.read_journal(blob)
-        plaintext = parts.compression.decode(encoded)
-        if digest_of(plaintext, parts.labels.salt(blob.namespace)) != digest:
+        plaintext = self._parts.compression.decode(encoded)
+        if digest_of(plaintext, self._parts.labels.salt(blob.namespace)) != digest:
             raise CorruptionError("the journal holds other bytes than were written")
-        return Loaded(plaintext, encoded, IN_HOT)
+        return self._whole(plaintext, encoded, IN_HOT, state, blob.namespace)
+
+    def _whole(self, plaintext: bytes, encoded: Encoded | None, tier: int, state: State, home: int) -> Loaded:
+        """Return a content as it was found, or put together where that is a manifest."""
+        if not is_manifest(plaintext):
+            return Loaded(plaintext, tier, encoded)
+        return Loaded(*self.assembler.whole(read_manifest(plaintext), self._parts.labels.salt(home), state.pin))
+
+    def manifest_of(self, state: State) -> Manifest | None:
+        """Return the manifest of a key's content; None where it is kept whole.
+
+        Raises:
+            KeyError, PackGoneError: It moved since the look-up.
+            CorruptionError, TierUnavailableError: It cannot be read.
+        """
+        parts, digest = self._parts, state.digest
+        blob = parts.dirty.find_blob(digest) if digest is not None and state.place is None else None
+        if digest is None or (blob is not None and not blob.kind):
+            return None
+        if blob is not None:
+            return read_manifest(parts.compression.decode(self.read_journal(blob)))
+        place, home = state.place, state.home
+        if place is None:
+            found = parts.catalog.find_blob(digest)
+            if found is None:
+                raise KeyError(digest)
+            place, home = found.place, found.namespace
+        if parts.shelf.entry(place.pack, place.block).kind != MANIFEST:
+            return None
+        return read_manifest(parts.shelf.read(place, digest, home))
 
     def read_journal(self, blob: DirtyBlob) -> Encoded:
         """Return a dirty payload from the journal. Raises KeyError where its segment was dropped."""
         journal = self._parts.journal
         location = Location(*blob.location)
         payload = journal.read(location) if journal is not None else self._parts.replayed_payloads[location]
-        return Encoded(blob.codec, blob.dictionary, blob.size, payload)
+        return Encoded(blob.codec, blob.dictionary, blob.size, payload, blob.kind)
 
-    def _moved(self, key: str, state: State) -> bool:
+    def has_moved(self, key: str, state: State) -> bool:
+        """Tell whether a key has changed, or its content moved, since its state was looked up."""
         now = self.state(key)
         return now is None or now.version != state.version or now.place != state.place
 
-    def _corrupt(self, failure: CorruptionError, key: str, state: State | None = None) -> CorruptionError:
+    def corrupt(self, failure: CorruptionError, key: str, state: State | None = None) -> CorruptionError:
+        """Count damage, have the content healed by its next store, and return the error that names the key."""
         self._parts.counters.add(CORRUPTIONS)
         if state is not None and state.digest is not None:
             self._parts.dirty.mark_damaged(state.digest)
         return CorruptionError(f"the value of {key!r} cannot be read: {failure}")
-
-    def _admit(self, key: str, state: State, loaded: Loaded, stamp: tuple[int, int]) -> None:
-        """Count the access; promote as the thresholds say."""
-        parts = self._parts
-        pinned, digest = state.pin, state.digest
-        if digest is None:
-            return
-        if state.blob is not None and not parts.read_only:
-            touched = parts.touched.get(state.blob)
-            count = (state.accesses if touched is None else touched[1]) + 1
-            parts.touched[state.blob] = (parts.wall(), count)
-            content = content_hash(digest)
-            uses = max(count, parts.admission.read_below(content))
-            now = self._monotonic()
-            parts.regrets[HOT].read_below(content, now)
-            if loaded.tier == IN_COLD:
-                parts.regrets[WARM].read_below(content, now)
-                if uses >= parts.admission.accesses.to_warm and pinned == ANYWHERE:
-                    parts.wanted_warm.add(digest)
-            if uses < parts.admission.accesses.to_hot and pinned != IN_HOT:
-                return
-            parts.regrets[HOT].moved_up(content, now)
-        if pinned not in (ANYWHERE, IN_HOT):
-            return
-        encoded = loaded.encoded
-        if encoded is None:
-            hot = parts.hot.blob(digest)
-            encoded = hot.encoded if hot else parts.compression.encode_fast(loaded.plaintext, state.home)
-        parts.hot.put(
-            key, digest, encoded, state.version, expires=state.expires, namespace=state.namespace,
-            used=self._monotonic(), extra=state.extra, pinned=pinned == IN_HOT,
-            unless=lambda: self._is_old(key, stamp),
-        )  # fmt: skip
-
-    def _is_old(self, key: str, stamp: tuple[int, int]) -> bool:
-        """Tell whether a key may have changed since its stamp was read."""
-        parts = self._parts
-        # An odd stamp was read while a write was becoming visible: what was read may be either side of it.
-        return stamp[0] & 1 == 1 or (parts.stamps[hash(key) % STRIPES], parts.removals) != stamp

@@ -7,6 +7,8 @@ is said. Nothing in the cold tier changes.
 from __future__ import annotations
 
 import re
+import struct
+from array import array
 from typing import TYPE_CHECKING
 
 from stratakv.backends.base import ObjectNotFoundError
@@ -15,10 +17,11 @@ from stratakv.engine.catalog import Catalog
 from stratakv.engine.catalog_loading import CatalogLoading
 from stratakv.engine.compression import CompressionEngine
 from stratakv.engine.dictionaries import DictionaryBook
-from stratakv.engine.dictionary_form import from_stored
+from stratakv.engine.large.manifest import is_manifest, read_manifest
 from stratakv.engine.manifest import epoch_of_pack
 from stratakv.engine.pack_scan import PackScan
 from stratakv.engine.packs import find_index, index_digest, pack_prefix
+from stratakv.engine.records import decode_key
 from stratakv.engine.restoration import Restored, new_store, read_dictionary
 from stratakv.engine.shelf import digest_of
 from stratakv.errors import ConfigurationError, CorruptionError
@@ -37,6 +40,11 @@ UNKNOWN = (
     "a key whose newest value had not reached the cold tier has an older one, or is not there at all",
     "a key that came to share a value after that was packed is not there",
     "pins, tags of wrapped engines and the age of prunable values are not in packs: nothing is pinned or pruned",
+)
+
+LACKING = (
+    "{} keys have large values that cannot be put together: chunks of them are in no pack that can be read, or their "
+    "namespace has a dedup scope of its own, whose digests a scan cannot tell"
 )
 
 
@@ -102,7 +110,7 @@ class _Scan:
         self._labels: dict[int, str] = {}
         self._store_id = b""
         self._epoch = 1
-        self._unnamed = 0
+        self._unnamed = array("q")
 
     def load_dictionaries(self) -> None:
         """Take every dictionary that the tier has: some pack may need it."""
@@ -121,7 +129,7 @@ class _Scan:
                 if number in twice:
                     # The wrong one would decode to wrong bytes, and a scan has no digest to compare them with.
                     raise CorruptionError("another machine has one of that number, so that neither can be used")
-                self._book.add(number, 0, from_stored(content))
+                self._compression.know(number, 0, content)
             except (CorruptionError, ValueError) as failure:
                 self._result.damaged.append(f"{name} could not be read: {failure}")
             else:
@@ -147,25 +155,31 @@ class _Scan:
         self._store_id = found.store_id
         self._epoch = max(self._epoch, epoch_of_pack(name) or 1)
         self._labels.update(found.labels)
-        blobs, keys, plaintext = [], [], 0
+        blobs, manifests, keys, plaintext = [], [], [], 0
         for blob in found.blobs():
             plaintext += len(blob.plaintext)
-            named = [told for told in blob.names if self._is_newer(told)]
-            if not blob.names:
-                self._unnamed += 1
-            if not named:
+            try:
+                digest = digest_of(blob.plaintext, b"")
+                if is_manifest(blob.plaintext):
+                    manifests.append(_manifest_row(blob.plaintext))
+            except CorruptionError as damage:
+                self._result.damaged.append(f"pack {name}: {damage}")
                 continue
-            digest = digest_of(blob.plaintext, b"")
-            identity = int.from_bytes(digest[:8], "big", signed=True)
+            identity = _identity(digest)
+            # A content without a key may be a chunk of a large value in another pack.
             blobs.append((identity, digest[8:], blob.namespace, number, blob.block, blob.offset, len(blob.plaintext)))
+            if not blob.names:
+                self._unnamed.append(identity)
             keys += [
                 (told.key, identity, told.version, told.namespace, 0, told.expires or None, None, None)
-                for told in named
+                for told in blob.names
+                if self._is_newer(told)
             ]
         offset = place[0]
         pack = (number, name, len(content), offset, index_digest(content), plaintext, self._loading.now)
         self._loading.apply("packs", [pack])
         self._loading.apply("blobs", blobs)
+        self._loading.apply("manifests", manifests)
         self._loading.apply("keys", keys)
         self._loading.apply("needs", [(number, dictionary) for dictionary in sorted(found.dictionaries)])
         self._loading.commit()
@@ -183,9 +197,25 @@ class _Scan:
         loading, result = self._loading, self._result
         loading.apply("namespaces", [(number, label, None) for number, label in self._labels.items() if number])
         loading.commit()
+        result.missing = [decode_key(key) for key in loading.drop_lost_keys()]
+        if result.missing:
+            result.damaged.append(LACKING.format(len(result.missing)))
         loading.drop_unnamed()
         loading.finish(self._store_id, self._epoch, trust_pickle=trust_pickle)
         result.store_id = self._store_id.hex()
         result.keys, result.contents, result.packs = loading.counts()
-        if self._unnamed:
-            result.unknown.append(f"{self._unnamed} contents in packs have no key that is known, and are left out")
+        left_out = loading.count_gone(set(self._unnamed))
+        if left_out:
+            result.unknown.append(f"{left_out} contents in packs have no key that is known, and are left out")
+
+
+def _manifest_row(plaintext: bytes) -> tuple[int, int, int, bytes]:
+    """Return what a backup would have of a manifest."""
+    manifest = read_manifest(plaintext)
+    chunks = b"".join(struct.pack("<q", _identity(chunk.digest)) for chunk in manifest.chunks)
+    return _identity(manifest.digest), manifest.size, 0, chunks
+
+
+def _identity(digest: bytes) -> int:
+    """Return the number of a content that the scan gives it."""
+    return int.from_bytes(digest[:8], "big", signed=True)

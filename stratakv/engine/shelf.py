@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from stratakv.engine.large.manifest import declared_digest, is_manifest
 from stratakv.engine.pack_source import PackGoneError, PackSource, describe
 from stratakv.engine.staging import NAMES_ITEM, Staging
 from stratakv.errors import CorruptionError, TierUnavailableError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 Wanted = TypeVar("Wanted")
 
 BLOCK_CACHE_BYTES = 2 << 20
+LEAST_RUN_BYTES = 16 << 10
 
 
 class PackedBlob(NamedTuple):
@@ -40,6 +42,7 @@ class PackedBlob(NamedTuple):
         offset: First byte in the block's plaintext.
         plaintext: Its bytes, not yet compared with a digest.
         names: The keys that named it when it was packed, where the pack tells.
+        run: It lies in a block of many that is as large as those of chunks that follow each other.
     """
 
     namespace: int
@@ -47,6 +50,7 @@ class PackedBlob(NamedTuple):
     offset: int
     plaintext: bytes
     names: Sequence[Name] = ()
+    run: bool = False
 
 
 class Shelf:
@@ -137,9 +141,10 @@ class Shelf:
                 on_damage(failure, number)
                 continue
             offset = 0
+            run = len(lengths) > 1 and block.size >= LEAST_RUN_BYTES
             for blob, size in zip(told, lengths, strict=True):
                 plaintext = content[offset : offset + size]
-                yield PackedBlob(block.namespace, number, offset, plaintext, names.blobs[blob] if names else ())
+                yield PackedBlob(block.namespace, number, offset, plaintext, names.blobs[blob] if names else (), run)
                 offset += size
 
     def names(self, pack: int) -> Iterator[tuple[int, int, Sequence[Name]]]:
@@ -242,7 +247,15 @@ def _slice(whole: bytes, entry: Block | NamesEntry | None) -> bytes | None:
 
 
 def digest_of(plaintext: bytes, salt: bytes) -> bytes:
-    """Return the SHA-256 of a plaintext; a namespace with a dedup scope of its own puts its salt before it."""
+    """Return the digest by which a content is known: the SHA-256 of its plaintext.
+
+    A namespace with a dedup scope of its own puts its salt before it. A manifest says which value it stands for.
+
+    Raises:
+        CorruptionError: A damaged manifest.
+    """
+    if is_manifest(plaintext):
+        return declared_digest(plaintext)
     if not salt:
         return hashlib.sha256(plaintext).digest()
     salted = hashlib.sha256(salt)

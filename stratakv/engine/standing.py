@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from stratakv.engine.large_standing import large_standing, named_by_manifests
 from stratakv.engine.reading import RETRIES
 from stratakv.engine.records import ANYWHERE, IN_COLD, encode_key
 
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from stratakv.engine.catalog_rows import FoundBlob, PackRow
     from stratakv.engine.dirty import DirtyBlob
     from stratakv.engine.hot_entries import HotEntry
+    from stratakv.engine.large_standing import LargeStanding
     from stratakv.engine.parts import Parts
-    from stratakv.engine.reading import Reader, State
+    from stratakv.engine.reading import Reader
     from stratakv.engine.records import KeyRecord
+    from stratakv.engine.state import State
 
 
 class Standing(NamedTuple):
@@ -41,6 +44,7 @@ class Standing(NamedTuple):
         references: How many keys name the content, this one included.
         damaged: It was found damaged and not stored again since.
         written: When the key was written, in wall milliseconds, where that is known.
+        large: What is known of its chunks, where the content is a large value.
     """
 
     key: str
@@ -60,6 +64,7 @@ class Standing(NamedTuple):
     references: int
     damaged: bool
     written: int | None
+    large: LargeStanding | None = None
 
     @property
     def expired(self) -> bool:
@@ -82,14 +87,14 @@ def standing_of(parts: Parts, reader: Reader, key: str) -> Standing | None:
         state = reader.state(key)
         if state is None:
             return None
-        found = _gathered(parts, key, state)
+        found = _gathered(parts, reader, key, state)
         # A pack that left between the two look-ups took nothing along: the content lies in another one by now.
         if found.blob is None or found.pack is not None:
             return found
     return found
 
 
-def _gathered(parts: Parts, key: str, state: State) -> Standing:
+def _gathered(parts: Parts, reader: Reader, key: str, state: State) -> Standing:
     catalog, digest = parts.catalog, state.digest
     record = parts.dirty.get(key)
     written: int | None = record.written if record is not None else None
@@ -102,7 +107,7 @@ def _gathered(parts: Parts, key: str, state: State) -> Standing:
         return Standing(
             key, now, state, record, None, [], None, None, None, {}, 0, None, ANYWHERE, False, 0, False, written
         )  # fmt: skip
-    blob = catalog.find_blob(digest)
+    journaled, blob = parts.dirty.find_blob(digest), catalog.find_blob(digest)
     states = parts.dirty.states()
     naming = {other: held for other, held in states.items() if held.digest == digest}
     count, last = _accesses(parts, blob)
@@ -113,7 +118,7 @@ def _gathered(parts: Parts, key: str, state: State) -> Standing:
         record=record,
         entry=entry if entry is not None and entry.blob.digest == digest else None,
         uses=[held for held in list(parts.hot.entries.values()) if held.blob.digest == digest],
-        journaled=parts.dirty.find_blob(digest),
+        journaled=journaled,
         blob=blob,
         pack=catalog.pack(blob.place.pack) if blob is not None else None,
         pins=_pins(parts, digest),
@@ -124,6 +129,7 @@ def _gathered(parts: Parts, key: str, state: State) -> Standing:
         references=len(naming) + _catalogued_references(parts, blob, states),
         damaged=digest in parts.dirty.damaged,
         written=written,
+        large=large_standing(parts, reader, blob, journaled),
     )
 
 
@@ -166,7 +172,7 @@ def _catalogued_references(parts: Parts, blob: FoundBlob | None, states: dict[st
         return 0
     count = 0
     for (references,) in parts.catalog.rows("SELECT refs FROM blobs WHERE id = ?", (blob.blob,)):
-        count = references
+        count = references - (named_by_manifests(parts, blob.blob) if references > 1 else 0)
     if count and states:
         shadowed = parts.catalog.find_many(encode_key(key) for key in states)
         count -= sum(1 for found in shadowed.values() if found.blob == blob.blob)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from stratakv.engine.content_statistics import Contents, ContentStatistics
 from stratakv.engine.labels import DEFAULT_NAME
 from stratakv.engine.learning import FILTER_FILE
 from stratakv.engine.records import IN_COLD, IN_WARM
@@ -22,17 +23,6 @@ if TYPE_CHECKING:
 
 TOUCHED_BYTES = 56 + 32 + 36
 """A pair in `Parts.touched`, its boxed time and its key."""
-
-_NAMESPACES = """
-SELECT b.namespace, p.tier, sum(b.refs > 0), sum(b.refs), sum(b.size), sum(b.size * b.refs),
-    sum(b.size * (b.refs > 0))
-FROM blobs b JOIN packs p ON p.id = b.pack GROUP BY 1, 2
-"""
-
-_KEYS = """
-SELECT k.namespace, count(*), sum(coalesce(b.size, 0)) FROM keys k LEFT JOIN blobs b ON b.id = k.blob
-WHERE k.blob IS NOT NULL GROUP BY 1
-"""
 
 LEAST_TO_JUDGE = 1 << 20
 """Less plaintext says nothing of what is saved: tables and files of a fixed size weigh more."""
@@ -50,10 +40,7 @@ class Statistics:
         self.background: Mover | None = None
         self.tuning: Tuning | None = None
         self._reduction: float | None = None
-        self._contents_at: tuple[int, ...] | None = None
-        self._contents: list[tuple[Any, ...]] = []
-        self._keys_at: tuple[int, ...] | None = None
-        self._keys: list[tuple[int, int, int]] = []
+        self._contents = ContentStatistics(parts)
 
     def published(self) -> dict[str, Any]:
         """Return what the background writes for readers beside the owner: all but what costs a look at every key."""
@@ -62,7 +49,7 @@ class Statistics:
     def all(self, *, by_namespace: bool = True) -> dict[str, Any]:
         """Return all sections; the namespaces cost about 3 us a key when the catalog has changed."""
         counters = self._parts.counters.snapshot()
-        contents = self._content_rows()
+        contents = self._contents.contents()
         sizes = self.sizes()
         compression = self.compression(contents)
         deduplication = self.deduplication(contents, counters)
@@ -98,87 +85,39 @@ class Statistics:
         """Return the percentage of bytes saved when it was last measured; None where there was too little to judge."""
         return self._reduction
 
-    def _content_rows(self) -> list[tuple[Any, ...]]:
-        """Return (namespace, tier, contents, references, plaintext bytes, the same by reference, the same of contents).
-
-        Contents are those that a key names; plaintext bytes are of all that lie in packs.
-
-        A scan of all blobs, so its result is kept while no checkpoint or collection changed them.
-        """
-        stamp = self._stamp()
-        if stamp != self._contents_at:
-            self._contents = self._parts.catalog.rows(_NAMESPACES)
-            self._contents_at = stamp
-        return self._contents
-
-    def _key_rows(self) -> list[tuple[int, int, int]]:
-        """Return (namespace, keys, plaintext bytes of what they name).
-
-        A look-up of each key's content, about 3 us a key, so kept like the contents.
-        """
-        stamp = self._stamp()
-        if stamp != self._keys_at:
-            self._keys = [(row[0], row[1], row[2]) for row in self._parts.catalog.rows(_KEYS)]
-            self._keys_at = stamp
-        return self._keys
-
-    def _stamp(self) -> tuple[int, ...]:
-        """Return numbers that change whenever checkpoint, collection or movement changed the catalog."""
-        counters = self._parts.counters.snapshot()
-        return (
-            self._parts.catalog.live_keys,
-            counters["checkpoints"],
-            counters["collected"] + counters["expired"],
-            counters["demotions"] + counters["promotions"] + counters["compactions"],
-        )
-
-    def _dirty_contents(self) -> tuple[int, int, int]:
-        """Return (contents, references, referenced plaintext bytes) that only the journal holds."""
-        parts = self._parts
-        references, plaintext = 0, 0
-        seen = set()
-        for record in parts.dirty.states().values():
-            if record.digest is None:
-                continue
-            blob = parts.dirty.find_blob(record.digest)
-            if blob is not None:
-                references += 1
-                plaintext += blob.size
-                seen.add(record.digest)
-        return len(seen), references, plaintext
-
     # -- sections --------------------------------------------------------------------------------------------
 
-    def compression(self, contents: list[tuple[Any, ...]] | None = None) -> dict[str, Any]:
+    def compression(self, contents: Contents | None = None) -> dict[str, Any]:
         """Return the section `compression`: what is at rest in packs against its plaintext."""
-        contents = self._content_rows() if contents is None else contents
+        contents = self._contents.contents() if contents is None else contents
         made = self._parts.compression.get_statistics()
-        plaintext = sum(row[4] for row in contents)
+        plaintext = contents.packed
         packed = sum(pack.length * pack.live // max(1, pack.plaintext) for pack in self._parts.catalog.packs())
         if plaintext:
             made["overall_compression_ratio"] = 1 - packed / plaintext
             made["space_saved_bytes"] = plaintext - packed
         name_of = self._parts.labels.name
-        made["choices"] = [{**row, "namespace": name_of(row["namespace"])} for row in made["choices"]]
+        for rows in ("choices", "rotations"):
+            made[rows] = [{**row, "namespace": name_of(row["namespace"])} for row in made[rows]]
         return {**made, "dictionaries": len(self._parts.dictionaries.ids())}
 
-    def deduplication(
-        self, contents: list[tuple[Any, ...]] | None = None, counters: dict[str, int] | None = None
-    ) -> dict[str, Any]:
+    def deduplication(self, contents: Contents | None = None, counters: dict[str, int] | None = None) -> dict[str, Any]:
         """Return the section `deduplication`."""
-        contents = self._content_rows() if contents is None else contents
+        contents = self._contents.contents() if contents is None else contents
         counters = self._parts.counters.snapshot() if counters is None else counters
-        dirty_contents, dirty_references, _ = self._dirty_contents()
-        unique = sum(row[2] for row in contents) + dirty_contents
-        references = sum(row[3] for row in contents) + dirty_references
-        plaintext = sum(row[6] for row in contents)
-        referenced = sum(row[5] for row in contents)
+        dirty = self._contents.dirty()
+        unique = contents.unique + dirty.unique
+        references = contents.references + dirty.references
         return {
             "unique_contents": unique,
             "total_references": references,
             "dedup_hits": counters["dedup_hits"],
             "dedup_ratio": 1 - unique / references if references else 0.0,
-            "space_saved_percent": 100 * (1 - plaintext / referenced) if referenced > plaintext else 0.0,
+            "space_saved_percent": (
+                100 * (1 - contents.kept / contents.named) if contents.named > contents.kept else 0.0
+            ),
+            "large_values": contents.large,
+            "chunks": contents.chunks,
             "bloom_filter_enabled": self._parts.bloom is not None,
             "bloom_negatives": counters["bloom_negatives"],
             "bloom_false_positives": counters["bloom_false_positives"],
@@ -227,6 +166,7 @@ class Statistics:
             + TOUCHED_BYTES * len(parts.touched)
             + parts.shelf.ram_bytes
             + parts.dictionaries.ram_bytes()
+            + parts.compression.rotations.ram_bytes()
             + parts.watch.ram_bytes()
             + parts.admission.overhead_bytes()
             + sum(regrets.overhead_bytes() for regrets in parts.regrets.values())
@@ -246,8 +186,8 @@ class Statistics:
             "disk_bytes": warm + cold + journal + catalog + aids,
         }
 
-    def _overall(self, contents: list[tuple[Any, ...]], sizes: dict[str, int]) -> dict[str, Any]:
-        plaintext = sum(row[5] for row in contents) + self._dirty_contents()[2]
+    def _overall(self, contents: Contents, sizes: dict[str, int]) -> dict[str, Any]:
+        plaintext = contents.named + self._contents.dirty().named
         held = sizes["ram_bytes"] + sizes["catalog_cache_bytes"] + sizes["disk_bytes"]
         reduction = 100 * (1 - held / plaintext) if plaintext else 0.0
         self._reduction = reduction if plaintext >= LEAST_TO_JUDGE else None
@@ -260,7 +200,7 @@ class Statistics:
             "target_achieved": reduction >= target,
         }
 
-    def _namespaces(self, contents: list[tuple[Any, ...]]) -> dict[str, dict[str, int]]:
+    def _namespaces(self, contents: Contents) -> dict[str, dict[str, int]]:
         """Return for each namespace its keys with what they name, and the contents first stored in it.
 
         A content that several namespaces share counts in the plaintext of each by its keys, and among the contents
@@ -273,10 +213,10 @@ class Statistics:
             names = ("keys", "contents", "plaintext_bytes", "hot_bytes", "warm_bytes", "cold_bytes")
             return result.setdefault(parts.labels.name(number), dict.fromkeys(names, 0))
 
-        for number, keys, plaintext in self._key_rows():
+        for number, keys, plaintext in self._contents.of_keys():
             of(number)["keys"] += keys
             of(number)["plaintext_bytes"] += plaintext
-        for number, _, count, *_ in contents:
+        for number, count in contents.by_namespace.items():
             of(number)["contents"] += count
         for tier, number, size in self._packed_bytes():
             of(number)["warm_bytes" if tier == IN_WARM else "cold_bytes"] += size

@@ -23,8 +23,8 @@ _COUNTS = {
         "promotions demotions evictions compactions"
     ),
     "deduplication": (
-        "unique_contents total_references dedup_hits dedup_ratio space_saved_percent bloom_negatives "
-        "bloom_false_positives"
+        "unique_contents total_references dedup_hits dedup_ratio space_saved_percent large_values "
+        "chunks bloom_negatives bloom_false_positives"
     ),
     "overall": "plaintext_bytes held_bytes memory_reduction_percent",
     "storage": (
@@ -40,6 +40,7 @@ def statistics_off(config: OptimizationConfig) -> dict[str, Any]:
     """Return all sections of a wrapper that passes every call straight through."""
     sections: dict[str, Any] = {name: dict.fromkeys(counts.split(), 0) for name, counts in _COUNTS.items()}
     sections["compression"] |= {"strategy_usage": {}, "loss": Losses().report(), "choices": [], "unproved_payloads": 0}
+    sections["compression"]["rotations"] = []
     sections["tiered_storage"]["cold"] = {}
     sections["deduplication"]["bloom_filter_enabled"] = False
     target = config.adaptive.targets.memory_reduction_percent

@@ -6,7 +6,6 @@ Checks on every call that the store is open and in its own process; knows nothin
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import shutil
@@ -15,27 +14,34 @@ from typing import TYPE_CHECKING
 
 from stratakv.clock import Clock, SystemClock
 from stratakv.engine import lifetimes
+from stratakv.engine.closing import abandon_pieces, close_pieces, tried
+from stratakv.engine.large.ranges import Ranges
+from stratakv.engine.large.value_file import open_value
 from stratakv.engine.listing import Listing
 from stratakv.engine.medium import warn_of
 from stratakv.engine.mover import Mover
 from stratakv.engine.opening import open_parts
 from stratakv.engine.ownership import remove_store
-from stratakv.engine.reading import Reader, State, Value
+from stratakv.engine.reading import Reader, Value
 from stratakv.engine.recording import Recording
 from stratakv.engine.records import check_key
 from stratakv.engine.snapshot import write_snapshot
 from stratakv.engine.statistics import Statistics
 from stratakv.engine.tuning import Tuning
 from stratakv.engine.writing import Condition, Writer, Written
-from stratakv.errors import ClosedError, ConfigurationError, CorruptionError, StoreLockedError, StrataError
+from stratakv.errors import ClosedError, ConfigurationError, StoreLockedError, StrataError
 from stratakv.files import Files
 from stratakv.types import CompressionStrategy, StorageTier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from io import BufferedReader
 
     from stratakv.backends.base import Backend
     from stratakv.config import OptimizationConfig
+    from stratakv.engine.large.cutting import Source
+    from stratakv.engine.modes.base import PutOptions
+    from stratakv.engine.state import State
 
 
 log = logging.getLogger("stratakv")
@@ -77,6 +83,7 @@ class Store:
         )
         self.reader = Reader(parts)
         self.listing = Listing(parts, self.reader)
+        self._ranges = Ranges(parts, self.reader)
         self.statistics = Statistics(parts)
         self.tuning = Tuning(parts, self.statistics.reduction)
         self.statistics.tuning = self.tuning
@@ -155,6 +162,22 @@ class Store:
             key, value, tier=tier, pin=pin, ttl=ttl, namespace=namespace, extra=extra, condition=condition,
             strategy=strategy,
         )  # fmt: skip
+
+    def put_stream(self, key: str, file: Source, options: PutOptions) -> Written:
+        """Store what a file holds; see `Writer.put_stream`."""
+        return self._writable().put_stream(key, file, **options._asdict())
+
+    def get_range(self, key: str, start: int, stop: int, default: object = None) -> object:
+        """Return a part of a value; see `Ranges.read`."""
+        self.check_open()
+        check_key(key)
+        return self._ranges.read(key, start, stop, default)
+
+    def open_value(self, key: str) -> BufferedReader | None:
+        """Return a key's bytes as a file; see `open_value`."""
+        self.check_open()
+        check_key(key)
+        return open_value(self.parts, self.reader, key, self.check_open)
 
     def add(
         self,
@@ -287,16 +310,9 @@ class Store:
                 if not self.mover.stop():
                     problems.append(ClosedError("the background thread did not stop within 5 seconds"))
                 else:
-                    problems += _tried(self._persist)
+                    problems += tried(self._persist)
             self._closed = "the store is closed: open it again to use it"
-            for close in [
-                *([parts.journal.close] if parts.journal is not None else []),
-                parts.catalog.close,
-                *(backend.close for backend in parts.backends.values()),
-                parts.lock.release,
-            ]:
-                problems += _tried(close)
-            parts.hot.clear()
+            problems += close_pieces(parts)
             lifetimes.end(self)
             if parts.temporary if remove is None else remove:
                 remove_store(parts.path)
@@ -326,21 +342,8 @@ class Store:
     def abandon(self) -> None:
         """In a child after fork: let go of everything without touching the parent's files."""
         self._closed = f"this store belongs to process {os.getppid()}: open a store after the fork, not before"
-        if self.parts.journal is not None:
-            self.parts.journal.abandon()
-        # Finalising a connection could fold the parent's write-ahead log: keep them alive for good.
-        for kept in [*self.parts.catalog.connections(), *self.parts.backends.values()]:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
+        abandon_pieces(self.parts)
 
 
 def _absent(state: State | None) -> bool:
     return state is None
-
-
-def _tried(action: object) -> list[BaseException]:
-    """Run one step of closing; the others must run whatever it raises."""
-    try:
-        action()  # type: ignore[operator]  # bound methods without arguments
-    except (Exception, CorruptionError) as problem:  # noqa: BLE001 -- raised by close() when all is closed
-        return [problem]
-    return []

@@ -98,7 +98,7 @@ class Usage:
 
 
 def pinned_tiers(parts: Parts) -> dict[bytes, int]:
-    """Return for each pinned content the hottest tier that a key of it is pinned to."""
+    """Return for each pinned content, and each chunk of a large one, the hottest tier that a key of it is pinned to."""
     tiers: dict[bytes, int] = {}
     for key, pin in list(parts.pins.items()):
         record = parts.dirty.get(key)
@@ -108,5 +108,6 @@ def pinned_tiers(parts: Parts) -> dict[bytes, int]:
             found = parts.catalog.find(encode_key(key))
             digest = found.digest if found is not None else None
         if digest is not None:
-            tiers[digest] = min(pin, tiers.get(digest, pin))
+            for held in (digest, *parts.catalog.chunks_of(digest)):
+                tiers[held] = min(pin, tiers.get(held, pin))
     return tiers

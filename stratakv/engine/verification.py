@@ -1,10 +1,10 @@
 """Verification: reads all that a store's directory holds and names what is damaged.
 
-Owns the order of the checks and what counts as damage; packs are checked by `pack_verification`. It opens the pieces
-itself, one by one, so that damage in one of them does not hide damage in the others. It never changes a value, a row or
-a pack, makes no directory, and needs the directory to itself. What a crash leaves behind and the next opening clears
-away (orphan packs, a torn last record, a stale filter) is told apart as leftovers: nothing that was acknowledged is in
-it.
+Owns the order of the checks and what counts as damage; rows are checked by `reference_verification`, packs by
+`pack_verification`. It opens the pieces itself, one by one, so that damage in one of them does not hide damage in the
+others. It never changes a value, a row or a pack, makes no directory, and needs the directory to itself. What a crash
+leaves behind and the next opening clears away (orphan packs, a torn last record, a stale filter) is told apart as
+leftovers: nothing that was acknowledged is in it.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from stratakv.engine.backup_verification import check_backup
 from stratakv.engine.bloom import BloomFilter
 from stratakv.engine.catalog import Catalog
 from stratakv.engine.codecs.base import Encoded
-from stratakv.engine.codecs.zstd import ZstdFrames
 from stratakv.engine.compression import CompressionEngine
 from stratakv.engine.dictionaries import DictionaryBook
-from stratakv.engine.dictionary_form import from_stored
 from stratakv.engine.entries import NAMESPACE, parse_entries, parse_namespace
 from stratakv.engine.labels import DEFAULT
+from stratakv.engine.large.manifest import MANIFEST, is_manifest, read_manifest
+from stratakv.engine.large_verification import values_of_chunks
 from stratakv.engine.learning import FILTER_FILE
 from stratakv.engine.opening import CATALOG_FILE, JOURNAL_DIRECTORY
 from stratakv.engine.ownership import DirectoryLock
 from stratakv.engine.pack_verification import UNREADABLE, Finding, PackVerifier
 from stratakv.engine.packs import pack_prefix
 from stratakv.engine.records import IN_COLD, IN_WARM, TIERS, decode_key
+from stratakv.engine.reference_verification import check_references
 from stratakv.engine.replay import JournalReader
 from stratakv.engine.shelf import digest_of
 from stratakv.engine.tier_opening import open_cold, refuse_other_place
@@ -51,29 +52,6 @@ KEYS_AT_ONCE = 20_000
 
 Show = Callable[[str, int, int], None]
 """Called with (step, done, total) while the checks run."""
-
-_REFERENCES = """
-SELECT b.id, b.refs, coalesce(k.named, 0) FROM blobs b
-LEFT JOIN (SELECT blob, count(*) AS named FROM keys WHERE blob IS NOT NULL GROUP BY blob) k ON k.blob = b.id
-WHERE b.refs <> coalesce(k.named, 0)
-"""
-_UNMARKED = "SELECT id FROM blobs WHERE refs = 0 AND id NOT IN (SELECT blob FROM dead)"
-_MARKED = "SELECT d.blob FROM dead d LEFT JOIN blobs b ON b.id = d.blob WHERE b.id IS NULL OR b.refs > 0"
-_PLACELESS = "SELECT b.id, b.pack FROM blobs b LEFT JOIN packs p ON p.id = b.pack WHERE p.id IS NULL"
-_DICTIONARIES = """
-SELECT dictionary, count(*) FROM pack_dictionaries WHERE dictionary NOT IN (SELECT id FROM dictionaries)
-GROUP BY dictionary
-"""
-_LOST = "SELECT k.key FROM keys k LEFT JOIN blobs b ON b.id = k.blob WHERE k.blob IS NOT NULL AND b.id IS NULL"
-
-_SUMS = (
-    ("references", _REFERENCES, "content {0:016x} has {1} references in the catalog, but {2} keys name it"),
-    ("references", _UNMARKED, "content {0:016x} has no references, but nothing marks it for collection"),
-    ("references", _MARKED, "content {0:016x} is marked for collection, but is gone or has references"),
-    ("blob", _PLACELESS, "content {0:016x} lies in pack {1}, which the catalog does not list"),
-    ("dictionary", _DICTIONARIES, "dictionary {0}, which {1} packs need, is missing"),
-)
-"""(kind, query, message) of what the catalog's rows must not show."""
 
 
 @dataclass(slots=True)
@@ -186,27 +164,15 @@ class _Run:
             self._result.checked["dictionaries"] += 1
             try:
                 ((content,),) = self._catalog.rows("SELECT content FROM dictionaries WHERE id = ?", (number,))
-                dictionary = from_stored(content)
-                # zstd looks into a dictionary only when it is first used.
-                ZstdFrames(dictionary).encode(b"dictionary", 1)
-                self._book.add(number, namespace, dictionary)
+                self._compression.know(number, namespace, content)
+                if number in self._book:
+                    # zstd looks into a dictionary only when it is first used.
+                    self._book.encode(number, b"dictionary", 1)
             except CorruptionError as damage:
                 self._tell(Finding("dictionary", f"dictionary {number}: {damage}"))
 
     def _check_references(self) -> None:
-        for step, (what, sql, message) in enumerate(_SUMS):
-            self._show("references", step, len(_SUMS))
-            for row in self._catalog.rows(sql):
-                blobs = {row[0]} if what == "blob" else set()
-                # A number is the beginning of a digest, which is shown as people see digests elsewhere.
-                shown = (row[0] % (1 << 64), *row[1:]) if what != "dictionary" else row
-                self._tell(Finding(what, message.format(*shown), blobs=blobs))
-        ((keys,),) = self._catalog.rows("SELECT count(*) FROM keys WHERE blob IS NOT NULL")
-        self._result.checked["keys"] = keys
-        if keys != self._catalog.live_keys:
-            self._tell(Finding("references", f"the catalog counts {self._catalog.live_keys} keys, but lists {keys}"))
-        for (key,) in self._catalog.rows(_LOST):
-            self._tell(Finding("key", "the catalog names a content that it does not list", keys=[decode_key(key)]))
+        self._result.checked["keys"] = check_references(self._catalog, self._tell, self._show)
 
     # -- packs -----------------------------------------------------------------------------------------------
 
@@ -274,7 +240,7 @@ class _Run:
     def _check_journal(self) -> None:
         directory = self._path / JOURNAL_DIRECTORY
         reader = JournalReader(directory, int(self._catalog.meta("last_sequence", 0)))
-        carried: set[bytes] = set()
+        carried: dict[bytes, set[bytes]] = {}
         final: dict[bytes, Entry] = {}
         self._show("journal", 0, 1)
         for record in reader.records():
@@ -285,13 +251,19 @@ class _Run:
                 continue
             for entry in parse_entries(record.kind, record.body, record.sequence):
                 final[entry.key] = entry
-                if entry.payload is not None and self._check_payload(record.sequence, record.body, entry):
-                    carried.add(entry.record.digest or b"")
+                chunks = self._check_payload(record.sequence, record.body, entry)
+                if chunks is not None:
+                    carried[entry.record.digest or b""] = chunks
         named = {entry.record.digest: key for key, entry in final.items() if entry.record.digest is not None}
         below = self._catalog.find_blobs(digest for digest in named if digest not in carried)
         for digest, key in named.items():
             if digest not in carried and digest not in below:
                 message = "the journal names a content that nothing holds"
+                self._tell(Finding("journal", message, keys=[decode_key(key)]))
+            chunks = carried.get(digest, set())
+            lacking = len(chunks) - len(self._catalog.find_blobs(chunks))
+            if lacking:
+                message = f"the journal names a large value of which {lacking} chunks are gone"
                 self._tell(Finding("journal", message, keys=[decode_key(key)]))
         for first, length in reader.lengths.items():
             torn = (directory / f"{first:016d}.log").stat().st_size - length
@@ -300,36 +272,42 @@ class _Run:
                 self._result.leftovers.append(message)
         self._show("journal", 1, 1)
 
-    def _check_payload(self, sequence: int, body: bytes, entry: Entry) -> bool:
+    def _check_payload(self, sequence: int, body: bytes, entry: Entry) -> set[bytes] | None:
+        """Return the chunks that an entry's payload names, none for a value's; None where it has no good payload."""
         if entry.payload is None:
-            return False
+            return None
         start, length = entry.payload
         payload = body[start : start + length]
         try:
             plaintext = self._compression.decode(Encoded(entry.codec, entry.dictionary, entry.size, payload))
             if digest_of(plaintext, self._salts.get(entry.home, b"")) != entry.record.digest:
                 raise CorruptionError("it holds other bytes than its digest says")
+            if is_manifest(plaintext) != (entry.kind == MANIFEST):
+                raise CorruptionError(f"it holds something else than its kind, {entry.kind}, says")
+            return {chunk.digest for chunk in read_manifest(plaintext).chunks} if entry.kind else set()
         except CorruptionError as damage:
             keys = [decode_key(entry.key)]
             self._tell(Finding("journal", f"record {sequence} cannot be read: {damage}", keys=keys))
-            return False
-        return True
+            return None
 
     # -- what is left ----------------------------------------------------------------------------------------
 
     def _name_keys(self) -> None:
         """Name the keys of damaged contents: one scan, and only where there is damage."""
-        of_blob: dict[int, list[Finding]] = {}
-        for finding in self._result.damage:
+        of_blob: dict[int, dict[int, Finding]] = {}
+        for number, finding in enumerate(self._result.damage):
             for blob in finding.blobs:
-                of_blob.setdefault(blob, []).append(finding)
+                of_blob.setdefault(blob, {})[number] = finding
+        for value, chunks in values_of_chunks(self._catalog, of_blob).items() if of_blob else ():
+            for chunk in chunks:
+                of_blob.setdefault(value, {}).update(of_blob[chunk])
         after = b""
         while of_blob:
             rows = self._catalog.rows(
                 "SELECT key, blob FROM keys WHERE key > ? ORDER BY key LIMIT ?", (after, KEYS_AT_ONCE)
             )
             for key, blob in rows:
-                for finding in of_blob.get(blob, ()):
+                for finding in of_blob.get(blob, {}).values():
                     finding.keys.append(decode_key(key))
             if len(rows) < KEYS_AT_ONCE:
                 return

@@ -38,6 +38,9 @@ SEEN_BYTES = 110 + 72 + 28
 FEW = 64
 """So many keys that nobody watches any more are not worth looking for."""
 
+PLAIN_TO_STORED = 4
+"""About so many bytes of plaintext are one below RAM; thresholds hang on the size of a content, but not closely."""
+
 
 class Note(NamedTuple):
     """One event of a watched key. `size` is the payload's bytes."""

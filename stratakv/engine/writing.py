@@ -8,17 +8,18 @@ compare-and-set are decided on what is true.
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.engine.committing import Change, Committer
 from stratakv.engine.contents import Content, Contents
+from stratakv.engine.large.streaming import Streaming
 from stratakv.engine.parts import STRIPES, Parts
-from stratakv.engine.reading import Reader, State
 from stratakv.engine.records import ANYWHERE, IN_HOT, TIER_NUMBERS, KeyRecord, check_key
+from stratakv.engine.state import State
 from stratakv.engine.telemetry import DEDUP_HITS, DELETES, WRITES
+from stratakv.engine.terms import Asked, Terms
 from stratakv.errors import CapacityError, ConfigurationError
 from stratakv.types import StorageTier
 
@@ -26,12 +27,11 @@ if TYPE_CHECKING:
     from stratakv.engine.codecs.base import Encoded
     from stratakv.engine.journal import Journal
     from stratakv.engine.labels import Label
+    from stratakv.engine.large.cutting import Source
+    from stratakv.engine.reading import Reader
     from stratakv.types import CompressionStrategy
 
 Condition = Callable[[State | None], bool]
-
-LONGEST_TTL_SECONDS = 1e12
-"""Thirty thousand years: what is asked beyond it is as good as for ever and would not fit its field."""
 
 
 class Written(NamedTuple):
@@ -61,8 +61,10 @@ class Writer:
         self.introduce = self._commit.introduce
         self._reader = reader
         self._relieve = relieve
+        self._terms = Terms(parts)
         self._locks = [threading.RLock() for _ in range(STRIPES)]
         self.contents = Contents(parts)
+        self._streaming = Streaming(parts, self.contents, reader.assembler)
         self._count = parts.counters.add
         storage = parts.config.storage
         self._dirty_bytes = int(storage.dirty_limit_mb * 1024 * 1024)
@@ -106,29 +108,63 @@ class Writer:
     ) -> Written | None:
         """Store one value; None where `condition`, asked under the key's lock about its live state, says no."""
         stored_key = check_key(key)
-        label = self._parts.labels.of(key, namespace)
-        expires, written = self._times(label, ttl)
-        if tier not in TIER_NUMBERS:
-            raise ConfigurationError(f"tier is a StorageTier (HOT, WARM or COLD), not {tier!r}")
-        content = self.contents.prepare(value, label, strategy)
+        asked = self._terms.of(key, tier, ttl, namespace, extra, pin=pin)
+        self._parts.check_room()
+        content = self.contents.prepare(value, asked.label, strategy)
+        return self._put(key, stored_key, asked, content, condition, strategy)
+
+    def put_stream(
+        self,
+        key: str,
+        file: Source,
+        *,
+        tier: StorageTier = StorageTier.HOT,
+        pin: bool = False,
+        ttl: float | None = None,
+        namespace: str | None = None,
+        extra: bytes | None = None,
+        strategy: CompressionStrategy | None = None,
+    ) -> Written:
+        """Store what a file holds as one bytes value, a few chunks of it in RAM at a time."""
+        stored_key = check_key(key)
+        asked = self._terms.of(key, tier, ttl, namespace, extra, pin=pin)
+        self._parts.check_room()
+        if IN_HOT in (asked.tier if pin else ANYWHERE, self._pin_of(key)):
+            raise ConfigurationError(
+                f"{key!r} is pinned to RAM, where a stream would be as a whole: unpin it, or store its bytes"
+            )
+        content = self._streaming.prepare(file, asked.label, strategy)
+        stored = self._put(key, stored_key, asked, content, None, strategy)
+        assert stored is not None  # only a condition makes it None
+        return stored
+
+    def _put(
+        self,
+        key: str,
+        stored_key: bytes,
+        asked: Asked,
+        content: Content,
+        condition: Condition | None,
+        strategy: CompressionStrategy | None,
+    ) -> Written | None:
+        """Commit a content under a key, and let go of it."""
+        label, tier, pin, expires, written, extra = asked
         try:
-            self._refuse_without_room()
             self._make_room()
             with self._locks[hash(key) % STRIPES]:
                 if condition is not None and not condition(self._reader.live_state(key)):
                     return None
-                pinned = TIER_NUMBERS[tier] if pin else self._pin_of(key)
+                pinned = tier if pin else self._pin_of(key)
                 if pinned == IN_HOT:
                     content, encoded = self.contents.with_payload(content, label, strategy)
                     self._parts.hot.check_pin(key, len(encoded.payload), extra)
-                target = _target(pinned or TIER_NUMBERS[tier])
+                target = _target(pinned or tier)
                 record = KeyRecord(
                     0, content.digest, label.number, pinned, target, expires, written, extra, tombstone=False
                 )
                 self._commit.one(Change(key, stored_key, record, content))
         finally:
-            if content.lease is not None:
-                self.contents.release(content.lease)
+            self.contents.let_go(content)
         self._count(WRITES, 1)
         self.contents.count_loss(content)
         duplicate = content.lease is not None
@@ -139,12 +175,12 @@ class Writer:
     def put_many(self, items: Mapping[str, object], *, namespace: str | None = None, ttl: float | None = None) -> int:
         """Store many values in one journal record: all or none."""
         contents: list[Content] = []
+        self._parts.check_room()
         try:
             changes = []
             for key, value in items.items():
                 stored_key = check_key(key)
-                label = self._parts.labels.of(key, namespace)
-                expires, written = self._times(label, ttl)
+                label, _, _, expires, written, _ = self._terms.of(key, StorageTier.HOT, ttl, namespace, None, pin=False)
                 content = self.contents.prepare(value, label)
                 contents.append(content)
                 record = KeyRecord(
@@ -153,14 +189,12 @@ class Writer:
                 changes.append((Change(key, stored_key, record, content), label))
             if not changes:
                 return 0
-            self._refuse_without_room()
             self._make_room()
             with self.all_locked(items):
                 self._commit.many([self._with_pin(*change) for change in changes])
         except BaseException:
             for content in contents:
-                if content.lease is not None:
-                    self.contents.release(content.lease)
+                self.contents.let_go(content)
             raise
         self._count(WRITES, len(changes))
         for content in contents:
@@ -265,32 +299,16 @@ class Writer:
         if held is not None:
             return held
         plaintext, encoded = self._reader.fetch(key, state)
-        return encoded if encoded is not None else self._parts.compression.encode_fast(plaintext, state.home)
-
-    def _times(self, label: Label, ttl: float | None) -> tuple[int, int]:
-        now = self._parts.wall_ms()
-        seconds = label.ttl if ttl is None else ttl
-        if seconds is None:
-            return 0, now
-        if type(seconds) not in (int, float) or not seconds > 0 or seconds == math.inf:
-            raise ConfigurationError(f"ttl is a number of seconds above 0, or None for ever; not {seconds!r}")
-        return now + max(1, int(min(seconds, LONGEST_TTL_SECONDS) * 1000)), now
+        return (
+            encoded
+            if encoded is not None
+            else self._parts.compression.encode_fast(plaintext, state.home or state.namespace)
+        )
 
     # -- the journal -----------------------------------------------------------------------------------------
 
-    def _refuse_without_room(self) -> None:
-        """Take no new value that warm has no room for. Moves and deletions bring none."""
-        if self._parts.no_room is not None:
-            raise CapacityError(self._parts.no_room)
-
     def _make_room(self, *, urgent: bool = False) -> None:
-        """Wait while too much is dirty. What is urgent, because it frees room, goes on where none can be made.
-
-        New values must not take the room that the reserve has lent to deletions and to the background.
-        """
-        reserve = self._parts.reserve
-        if reserve.lent and not urgent and not reserve.fill():
-            raise CapacityError(f"no space left under {self._parts.path}: nothing was stored; free space and try again")
+        """Wait while too much is dirty. What is urgent, because it frees room, goes on where none can be made."""
         dirty = self._parts.dirty
         if len(dirty) >= self._dirty_entries or dirty.journal_bytes >= self._dirty_bytes:
             try:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import random
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.config import OptimizationConfig
+from stratakv.engine.modes.base import DEFAULTS
 from stratakv.types import StorageTier
+from tests.large.documents import Pipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +28,9 @@ POINTS = (
     "compaction-packed", "compaction-committed",
     "collection-condemned", "collection-committed", "collection-deleted",
 )  # fmt: skip
+CALLER_POINTS = ("chunks-packed", "chunks-committed")
+"""Passed by a caller who stores a large value, ahead of the journal."""
+
 BACKUP_POINTS = ("backup-based", "backup-made", "backup-put")
 """Passed only with a cold tier that is remote."""
 
@@ -53,6 +59,9 @@ def settings(
     config.storage.grace_seconds = 0.05
     config.storage.pack_size_mb = 0.02
     config.storage.reserve_kb = 16
+    config.storage.journaled_value_kb = 2
+    config.deduplication.large_value_kb = 1
+    config.deduplication.chunk_kb = 0.25
     config.compression.cold_block_kb = 16
     config.tiered_storage.hot_capacity_mb = hot_mb
     config.tiered_storage.hot_to_warm_idle_hours = 0.00001
@@ -72,8 +81,16 @@ def settings(
 
 
 def value_of(number: int) -> object:
-    """Return a value of its own for each number: small and large, plain and nested."""
+    """Return a value of its own for each number: small and large, plain and nested, whole and in chunks.
+
+    Every fifth is a version of a document, which shares chunks with the others, and with itself.
+    """
     chance = random.Random(number)
+    if number % 5 == 0:
+        page = random.Random(number // 30).randbytes(1500)
+        edit = number.to_bytes(4, "big") * 3
+        at = chance.randrange(len(page))
+        return page[:at] + edit + page[at:] + page if number % 2 else {"pages": [page, page + edit, page]}
     size = chance.choice((3, 40, 400, 3000))
     if number % 3:
         return {"number": number, "text": "".join(chance.choices("abcdefgh ", k=size)), "tags": (number, None)}
@@ -116,7 +133,11 @@ def take(store: Store, step: Step, chance: random.Random) -> None:
     values = {key: value_of(number) for key, number in step.changes.items() if number is not None}
     match step.call:
         case "store":
-            store.put(keys[0], values[keys[0]])
+            value = values[keys[0]]
+            if type(value) is bytes and chance.random() < 0.3:
+                store.put_stream(keys[0], Pipe(value) if chance.random() < 0.5 else io.BytesIO(value), DEFAULTS)
+            else:
+                store.put(keys[0], value)
         case "store_many":
             store.put_many(values)
         case "delete":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.crash.deaths import Life, rounds
-from tests.crash.life import POINTS
+from tests.crash.life import CALLER_POINTS, POINTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,10 +23,10 @@ def test_every_acknowledged_value_survives_kills_at_random_moments(tmp_path: Pat
     assert life.acknowledged > 0
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", [*POINTS, *CALLER_POINTS])
 def test_every_acknowledged_value_survives_a_kill_at_a_named_point(tmp_path: Path, point: str) -> None:
     life = Life(tmp_path / "store", clock="manual")
-    for hit in (1, 2):
+    for hit in (3, 9) if point in CALLER_POINTS else (1, 2):  # large values are stored all the time
         assert life.live(hit, point=point, hit=hit) == -signal.SIGKILL, f"{point} was not reached"
         life.check()
     assert life.acknowledged > 0
@@ -48,6 +48,6 @@ def test_every_acknowledged_value_survives_many_kills_at_named_points(tmp_path: 
     for number in range(0, total, 25):
         life = Life(tmp_path / f"store-{number}", clock="manual")
         for lap in range(min(25, total - number)):
-            point, hit = POINTS[(number + lap) % len(POINTS)], chance.randint(1, 4)
+            point, hit = chance.choice((*POINTS, *CALLER_POINTS)), chance.randint(1, 4)
             assert life.live(number * 100 + lap, point=point, hit=hit) == -signal.SIGKILL, f"{point} was not reached"
             life.check()

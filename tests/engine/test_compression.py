@@ -167,6 +167,7 @@ def test_statistics_add_up(book: DictionaryBook) -> None:
         "loss": engine.losses.report(),
         "unproved_payloads": 0,
         "choices": [],
+        "rotations": [],
     }
     encoded = [engine.encode_fast(plain(number), number % 5) for number in range(50)]
     encoded += [engine.compress([record(n)] * 5, strategy).data for n, strategy in enumerate(LOSSLESS)]

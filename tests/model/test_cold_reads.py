@@ -83,7 +83,9 @@ def test_more_than_is_staged_at_once_is_read_in_rounds(tmp_path: Path) -> None:
     values = {f"blob:{number:02d}": chance.randbytes(1 << 20) for number in range(40)}
     values["blob:large"] = chance.randbytes(18 << 20)
     backend = backend_of(tmp_path)
-    with open_store(tmp_path, backend) as memory:
+    config = config_of(tmp_path)
+    config.deduplication.large_value_kb = config.storage.journaled_value_kb = 1 << 20  # all are kept whole
+    with OptimizationMiddleware(config=config, clock=ManualClock(), backends={COLD: backend}) as memory:
         for key, value in values.items():
             memory.store(key, value, tier=COLD)
         memory.maintain(settle=True)
@@ -91,6 +93,21 @@ def test_more_than_is_staged_at_once_is_read_in_rounds(tmp_path: Path) -> None:
         assert memory.retrieve_many(values) == values
         assert max(call.size for call in backend.calls) <= 18.2 * (1 << 20)
         assert backend.count("get_range") <= 12
+        assert memory.tiered_storage._store.parts.shelf._staging.ram_bytes == 0
+
+
+def test_the_chunks_of_a_large_value_come_with_few_requests(tmp_path: Path) -> None:
+    values = {f"blob:{number}": random.Random(number).randbytes(3 << 20) for number in range(4)}
+    backend = backend_of(tmp_path)
+    with open_store(tmp_path, backend) as memory:
+        for key, value in values.items():
+            memory.store(key, value, tier=COLD)
+        memory.maintain(settle=True)
+        backend.calls.clear()
+        for key, value in values.items():
+            assert memory.retrieve(key) == value
+        # Some hundred chunks each: one request for the manifest, and one for each 8 MB of a pack.
+        assert backend.count("get_range") <= 4 * 3
         assert memory.tiered_storage._store.parts.shelf._staging.ram_bytes == 0
 
 

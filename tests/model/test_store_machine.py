@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import random
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +16,12 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from stratakv import OptimizationMiddleware, StorageTier
 from stratakv.clock import ManualClock
 from stratakv.engine.records import IN_COLD, IN_HOT, IN_WARM, TIER_NUMBERS
-from stratakv.errors import CapacityError
+from stratakv.errors import CapacityError, ConfigurationError
 from tests.engine.value_strategies import same, values
+from tests.large.documents import Pipe
 from tests.model.machine_settings import VARIANTS, configuration
 from tests.model.places import fresh_directory
+from tests.model.recounted import check_counts
 from tests.model.reference import Reference
 
 if TYPE_CHECKING:
@@ -31,6 +35,8 @@ TIERS = st.sampled_from(StorageTier)
 TTLS = st.sampled_from([None, None, 10, 3600, 100_000])
 NAMESPACES = st.sampled_from([None, None, "own", "short", "old"])
 PAUSES = st.sampled_from([1, 9, 10, 11, 500, 3600, 7200, 86_400, 6 * 86_400])
+
+PAGES = (random.Random(1).randbytes(1300), random.Random(2).randbytes(700) * 4)
 
 TABLE_SLACK_BYTES = 1024
 """By how much the hot tier's tables may grow between two of their measurements."""
@@ -80,7 +86,24 @@ class StoreMachine(RuleBasedStateMachine):
     def invent(self, value: Any) -> Any:
         return value
 
+    @rule(target=contents, page=st.sampled_from(PAGES), at=st.integers(0, 12), kind=st.sampled_from(range(3)))
+    def invent_version(self, page: bytes, at: int, kind: int) -> Any:
+        document = page[: at * 100] + b"edit %d" % at + page[at * 100 :]
+        return (document, document.decode("latin-1"), [document, 1, document])[kind]
+
     # -- writes ----------------------------------------------------------------------------------------------
+
+    @rule(key=KEYS, value=contents, ttl=TTLS, tier=TIERS, known=st.booleans())
+    def stream(self, key: str, value: Any, ttl: int | None, tier: StorageTier, known: bool) -> None:
+        content = value if type(value) is bytes else PAGES[0]
+        file = io.BytesIO(content) if known else Pipe(content)
+        entry = self.model.live().get(key)
+        if entry is not None and entry.pin is StorageTier.HOT:
+            with pytest.raises(ConfigurationError):
+                self.memory.store_stream(key, file, ttl=ttl, tier=tier)
+            return
+        assert self.memory.store_stream(key, file, ttl=ttl, tier=tier)
+        self.model.put(key, content, ttl=ttl)
 
     @rule(key=KEYS, value=contents, tier=TIERS, pin=st.booleans(), ttl=TTLS, namespace=NAMESPACES)
     def store_one(
@@ -249,6 +272,17 @@ class StoreMachine(RuleBasedStateMachine):
         deduplication = self.memory.get_statistics()["deduplication"]
         assert deduplication["total_references"] == len(self.model.live())
 
+    @rule(key=KEYS, start=st.integers(0, 4000), length=st.integers(0, 3000))
+    def retrieve_range(self, key: str, start: int, length: int) -> None:
+        entry = self.model.live().get(key)
+        if entry is None:
+            assert self.memory.retrieve_range(key, start, start + length) is None
+        elif type(entry.value) in (bytes, bytearray):
+            assert self.memory.retrieve_range(key, start, start + length) == entry.value[start : start + length]
+            with self.memory.open(key) as file:
+                file.seek(start)
+                assert file.read(length) == entry.value[start : start + length]
+
     @rule()
     def flush(self) -> None:
         self.memory.flush()
@@ -295,17 +329,7 @@ class StoreMachine(RuleBasedStateMachine):
     def counts_equal_recomputed_ones(self) -> None:
         if not hasattr(self, "memory"):
             return
-        rows = self.store.parts.catalog.rows
-        assert rows("SELECT id FROM blobs b WHERE refs <> (SELECT count(*) FROM keys WHERE blob = b.id)") == []
-        assert rows("SELECT key FROM keys WHERE blob NOT IN (SELECT id FROM blobs)") == []
-        assert rows("SELECT id FROM blobs WHERE (refs = 0) <> (id IN (SELECT blob FROM dead))") == []
-        assert (
-            rows(
-                "SELECT p.id FROM packs p LEFT JOIN blobs b ON b.pack = p.id GROUP BY p.id "
-                "HAVING p.live <> total(b.size) OR p.live_blobs <> count(b.id)"
-            )
-            == []
-        )
+        check_counts(self.store.parts.catalog)
 
 
 QUICK = settings(

@@ -41,12 +41,14 @@ class Encoded:
         dictionary: Id of the dictionary used, 0 for none.
         size: Length of the plaintext in bytes.
         payload: The encoded bytes.
+        kind: What the plaintext is: 0 a value or a part of one, 1 the manifest of a large one.
     """
 
     codec: int
     dictionary: int
     size: int
     payload: bytes
+    kind: int = 0
 
 
 class Codec(ABC):

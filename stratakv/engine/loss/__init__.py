@@ -6,6 +6,7 @@ and every tier keeps exactly that. Nothing here encodes: the codecs find the reg
 
 from stratakv.engine.loss.permission import LOSSY, LossRule, Permissions
 from stratakv.engine.loss.report import Loss
+from stratakv.engine.loss.rotated import Rotations
 from stratakv.engine.loss.walk import lose
 
-__all__ = ["LOSSY", "Loss", "LossRule", "Permissions", "lose"]
+__all__ = ["LOSSY", "Loss", "LossRule", "Permissions", "Rotations", "lose"]

@@ -22,7 +22,10 @@ class Loss:
         edges: How many edges the graphs had.
         edges_removed: How many of them were removed.
         kept_exactly: Why parts that might have been changed were not, with how many: "past the bound", "not finite",
-            "too small for steps".
+            "too small for steps"; and where a rotation was asked for, "zero", "foreign byte order" and "outside the
+            rotation's range".
+        without_rotation: Why arrays that a rotation was asked for were left to 8-bit steps, with how many: "no rotation
+            yet", "other dimension", "other bound" (the known one is coarser), "past the bound".
     """
 
     strategy: CompressionStrategy | None = None
@@ -32,10 +35,15 @@ class Loss:
     edges: int = 0
     edges_removed: int = 0
     kept_exactly: dict[str, int] = field(default_factory=dict)
+    without_rotation: dict[str, int] = field(default_factory=dict)
 
     def keep(self, why: str) -> None:
         """Count a part that stays as it is."""
         self.kept_exactly[why] = self.kept_exactly.get(why, 0) + 1
+
+    def miss_rotation(self, why: str) -> None:
+        """Count an array that no rotation suits."""
+        self.without_rotation[why] = self.without_rotation.get(why, 0) + 1
 
     def changed_array(self, strategy: CompressionStrategy, relative_error: float, cosine: float) -> None:
         """Count an array that was changed."""

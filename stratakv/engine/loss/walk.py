@@ -14,6 +14,7 @@ from stratakv.engine.loss.arrays import binarised, is_coarse, is_stepped, may_lo
 from stratakv.engine.loss.graphs import form_of, pruned
 from stratakv.engine.loss.permission import QUANTIZERS, LossRule
 from stratakv.engine.loss.report import Loss
+from stratakv.engine.loss.rotated import Rotations, rotated
 from stratakv.types import CompressionStrategy
 
 if TYPE_CHECKING:
@@ -23,24 +24,26 @@ _DEPTH = 32
 """What nests deeper is left as it is."""
 
 
-def lose(value: object, rule: LossRule, now: float) -> tuple[object, Loss]:
+def lose(value: object, rule: LossRule, now: float, rotations: Rotations | None = None) -> tuple[object, Loss]:
     """Return the value with what the rule allows taken away, and what that did to it.
 
     Args:
         value: Any value; it is not changed.
         rule: What may be done.
         now: Wall time in seconds, against which edges are old.
+        rotations: Those of the value's namespace; None where there are none, and nobody learns any.
     """
-    walk = _Walk(rule, now)
+    walk = _Walk(rule, now, rotations)
     return walk.enter(value, 0), walk.loss
 
 
 class _Walk:
     """One pass through one value."""
 
-    def __init__(self, rule: LossRule, now: float) -> None:
+    def __init__(self, rule: LossRule, now: float, rotations: Rotations | None) -> None:
         self._rule = rule
         self._now = now
+        self._rotations = rotations
         self.loss = Loss()
         # What stands in a value twice is looked at once, and what contains itself ends the way down.
         self._done: dict[int, object] = {}
@@ -91,24 +94,47 @@ class _Walk:
         return None if same else after
 
     def _array(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        rule, strategy = self._rule, self._rule.arrays
+        strategy = self._rule.arrays
         if strategy is None or not array.size or not may_lose(array):
             return array
         if not np.isfinite(array).all():
             self.loss.keep("not finite")
             return array
+        if strategy is CompressionStrategy.ROTATED:
+            turned = self._rotated(array)
+            if turned is not None:
+                return turned
+            strategy = CompressionStrategy.QUANTIZE_INT8
         coarse = is_coarse(array)
         changed = array if coarse and is_stepped(array, strategy) else _change(strategy)(array)
         if coarse and not is_stepped(changed, strategy):
             self.loss.keep("too small for steps")
             return array
+        if self._keeps_bound(strategy, array, changed):
+            return changed
+        self.loss.keep("past the bound")
+        return array
+
+    def _rotated(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any] | None:
+        """Return what a rotation makes of an array; None where 8-bit steps, finer as a rule, are to be tried."""
+        if self._rotations is None:
+            return None
+        turned = rotated(array, self._rule, self._rotations, self.loss)
+        if turned is None or turned is array or self._keeps_bound(CompressionStrategy.ROTATED, array, turned):
+            return turned
+        self.loss.miss_rotation("past the bound")
+        return None
+
+    def _keeps_bound(
+        self, strategy: CompressionStrategy, array: np.ndarray[Any, Any], changed: np.ndarray[Any, Any]
+    ) -> bool:
+        """Tell whether a change keeps to the bound, and count it if so."""
         error, cosine = measured(array, changed)
-        limit = rule.max_relative_error
-        if cosine < rule.min_cosine or (limit is not None and error > limit):
-            self.loss.keep("past the bound")
-            return array
+        limit = self._rule.max_relative_error
+        if cosine < self._rule.min_cosine or (limit is not None and error > limit):
+            return False
         self.loss.changed_array(strategy, error, cosine)
-        return changed
+        return True
 
 
 def _change(strategy: CompressionStrategy) -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:

@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from stratakv.engine.modes.alone import Alone
+from stratakv.engine.modes.base import Mode
 from stratakv.engine.modes.equality import equal
 from stratakv.engine.telemetry import ENGINE_READS, ENGINE_WRITES
 from stratakv.engine.wrapping import MISSING, Engine, EngineValue
@@ -17,9 +18,11 @@ from stratakv.errors import CapacityError, ClosedError, CorruptionError, Seriali
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from io import BufferedReader
 
+    from stratakv.engine.large.cutting import Source
     from stratakv.engine.modes.base import PutOptions
-    from stratakv.engine.reading import State
+    from stratakv.engine.state import State
     from stratakv.engine.store import Store
 
 log = logging.getLogger("stratakv")
@@ -89,6 +92,16 @@ class Absorb(Alone):
                 return EngineValue(mine.value, None, mine.extra)  # the first read is to tell what all later ones will
             return found
 
+    def get_range(self, key: str, start: int, stop: int, default: object) -> object:
+        if key in self.store and not self._releasing:
+            return super().get_range(key, start, stop, default)
+        return Mode.get_range(self, key, start, stop, default)
+
+    def open(self, key: str) -> BufferedReader | None:
+        if key in self.store and not self._releasing:
+            return super().open(key)
+        return Mode.open(self, key)
+
     def contains(self, key: str) -> bool:
         if key in self.store:
             return True
@@ -131,6 +144,16 @@ class Absorb(Alone):
                 return
             known = key in self._in_ram or _shadows(self.store.state(key))
             super().put(key, value, options)
+            if not known:
+                self._engine.discard(key)
+
+    def put_stream(self, key: str, file: Source, options: PutOptions) -> None:
+        with self.store.locked(key):
+            if self._releasing:
+                Mode.put_stream(self, key, file, options)
+                return
+            known = key in self._in_ram or _shadows(self.store.state(key))
+            super().put_stream(key, file, options)
             if not known:
                 self._engine.discard(key)
 

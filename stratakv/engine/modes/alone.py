@@ -9,7 +9,9 @@ from stratakv.engine.wrapping import MISSING, EngineValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from io import BufferedReader
 
+    from stratakv.engine.large.cutting import Source
     from stratakv.engine.store import Store
 
 
@@ -32,6 +34,15 @@ class Alone(Mode):
     def put(self, key: str, value: object, options: PutOptions) -> None:
         tier, pin, ttl, namespace, extra, strategy = options
         self.store.put(key, value, tier=tier, pin=pin, ttl=ttl, namespace=namespace, extra=extra, strategy=strategy)
+
+    def put_stream(self, key: str, file: Source, options: PutOptions) -> None:
+        self.store.put_stream(key, file, options)
+
+    def get_range(self, key: str, start: int, stop: int, default: object) -> object:
+        return self.store.get_range(key, start, stop, default)
+
+    def open(self, key: str) -> BufferedReader | None:
+        return self.store.open_value(key)
 
     def delete(self, key: str) -> bool:
         return self.store.delete(key)

@@ -6,12 +6,15 @@ import contextlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stratakv.engine.large.ranges import as_file, check_range, part_of
 from stratakv.engine.wrapping import MISSING
 from stratakv.types import CompressionStrategy, StorageTier
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Iterable, Iterator, Mapping
 
+    from stratakv.engine.large.cutting import Source
     from stratakv.engine.store import Store
     from stratakv.engine.wrapping import EngineValue
 
@@ -86,6 +89,20 @@ class Mode(ABC):
     @abstractmethod
     def delete_many(self, keys: Iterable[str]) -> int:
         """Delete many; return how many were there."""
+
+    def put_stream(self, key: str, file: Source, options: PutOptions) -> None:
+        """Store what a file holds as a bytes value; an engine alone takes it as a whole."""
+        self.put(key, file.read(-1), options)
+
+    def get_range(self, key: str, start: int, stop: int, default: object) -> object:
+        """Return a part of a value; see `Ranges.read`."""
+        check_range(start, stop)
+        value = self.get(key, MISSING)
+        return default if value is MISSING else part_of(value, start, stop)
+
+    def open(self, key: str) -> io.BufferedReader | None:
+        """Return a bytes value as a file; None where there is none."""
+        return as_file(self.get(key, MISSING))
 
     def locked(self, key: str) -> contextlib.AbstractContextManager[object]:
         """Return what keeps other changes of a key away; nothing where an engine alone is behind it."""

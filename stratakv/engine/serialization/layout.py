@@ -6,7 +6,7 @@ included) have equal plaintexts, in every process and under every PYTHONHASHSEED
 **Layouts.** The first byte tells the layout.
 
 * `0xC1` is the one byte that MessagePack never uses. It opens every layout but the plain one; the next byte
-  is the layout's number. Numbers other than 2 are free for later versions.
+  is the layout's number. 3 and 4 mark the manifest and the chunks of a large value, which are no plaintexts.
 * Any other first byte: the *plain* layout. The whole plaintext is one MessagePack value, the tree.
 * `0xC1 0x02`: a tree beside *typed buffers*. Integers are little-endian, reserved and
   padding bytes zero::
@@ -48,9 +48,10 @@ code  type            body
 19    numpy scalar    array [dtype, bytes]
 20    scipy sparse    value: array [class name, shape, numpy arrays ...] as `sparse` says
 21    other objects   pickle, protocol 5 (only with `serialization.allow_pickle: true`)
+22    long bytes      the number of the buffer that holds them (bytes of 4 GiB and more, which come as streams)
 ====  ==============  ========================================================================================
 
-Codes 22 to 63 are kept for later versions, 64 to 127 for users' own types, negative codes belong to
+Codes 23 to 63 are kept for later versions, 64 to 127 for users' own types, negative codes belong to
 MessagePack. *zone*: empty (naive), `U` (timezone.utc), `O` i64 offset in microseconds and perhaps `n` and a
 UTF-8 name, `Z` and the key of an IANA zone. *dtype* is told in `dtypes`. Array items lie in the order given;
 bytes that carry no value (holes in structured types, the padding of long double) are zero.
@@ -89,13 +90,22 @@ MAX_DEPTH = 100
 """Containers this deep are always accepted; deeper ones only where the C packer takes them unaided."""
 
 TUPLE, DICT, SET, FROZENSET, INT, STR, BYTEARRAY, COMPLEX, DECIMAL, FRACTION, UUID_ = range(1, 12)
-DATETIME, DATE, TIME, TIMEDELTA, TIMEZONE, ENUM, ARRAY, SCALAR, SPARSE, OBJECT = range(12, 22)
+DATETIME, DATE, TIME, TIMEDELTA, TIMEZONE, ENUM, ARRAY, SCALAR, SPARSE, OBJECT, BYTES = range(12, 23)
 
 ESCAPE = 0xC1
+MANIFEST_MARK = bytes((ESCAPE, 3))
+STRETCH_MARK = bytes((ESCAPE, 4))
+"""What the manifest of a large value, and a stretch of its bytes kept as a chunk, begin with: no plaintext does."""
+
 _BUFFERS = 2
 ALIGN = 8
 _HEAD = struct.Struct("<BBHIQ")
 _ENTRY = struct.Struct("<QII")
+
+
+def has_buffers(plaintext: bytes | memoryview) -> bool:
+    """Tell whether a plaintext is of layout 2."""
+    return plaintext[0] == ESCAPE and plaintext[1] == _BUFFERS
 
 
 class TypedBuffer(NamedTuple):
@@ -132,15 +142,25 @@ def split(plaintext: memoryview) -> tuple[memoryview, list[memoryview]]:
     return plaintext[start : start + tree], buffers
 
 
-def table(plaintext: memoryview) -> tuple[int, int, list[tuple[int, int, int]]]:
-    """Return where the tree starts, its length, and the entries, checked against the plaintext's length."""
-    size = len(plaintext)
+def head_of_buffers(tree: bytes, buffers: list[tuple[int, int]]) -> bytes:
+    """Return what stands before the first of some buffers, told by length and element width."""
+    entries = b"".join(_ENTRY.pack(length, width, 0) for length, width in buffers)
+    head = _HEAD.pack(ESCAPE, _BUFFERS, 0, len(buffers), len(tree)) + entries
+    return head + tree + bytes(-len(tree) % ALIGN)
+
+
+def table(plaintext: memoryview, size: int | None = None) -> tuple[int, int, list[tuple[int, int, int]]]:
+    """Return where the tree starts, its length, and the entries, checked against the plaintext's length.
+
+    With `size`, that length, the bytes given may be only the first ones.
+    """
+    size = len(plaintext) if size is None else size
     if size < _HEAD.size or plaintext[1] != _BUFFERS:
         number = plaintext[1] if size > 1 else "missing"
         raise CorruptionError(f"plaintext layout {number} is not known: damaged, or written by a newer version")
     _, _, reserved, count, tree = _HEAD.unpack_from(plaintext)
     start = _HEAD.size + count * _ENTRY.size
-    if reserved or not count or start > size:
+    if reserved or not count or start > len(plaintext):
         raise CorruptionError(f"plaintext of {size} bytes has a damaged buffer table of {count} entries")
     entries: list[tuple[int, int, int]] = list(_ENTRY.iter_unpack(plaintext[_HEAD.size : start]))
     total = start + tree + -tree % ALIGN

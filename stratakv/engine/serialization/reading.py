@@ -96,6 +96,8 @@ class Reader:
             return elements
         if code == layout.ARRAY:
             return read_array(body, self._take)
+        if code == layout.BYTES:
+            return bytes(self._take(unpackb(body)))
         if code == layout.ENUM:
             return self._enums.read(body)
         if code == layout.SPARSE:

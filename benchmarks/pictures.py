@@ -1,0 +1,45 @@
+"""Owns what pictures of several panels side by side have in common. Needs matplotlib."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from stratakv.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_DPI = 150
+
+
+@contextmanager
+def panels(file: Path, count: int, width: float, height: float) -> Iterator[tuple[Any, list[Any]]]:
+    """Give a figure and its panels, each of so many inches, to be drawn on; at the end the file is written.
+
+    Raises:
+        ConfigurationError: The file cannot be written.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, grid = plt.subplots(1, count, figsize=(width * count, height), dpi=_DPI, squeeze=False)
+    try:
+        yield figure, list(grid.flat)
+        figure.savefig(file, format="png")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {file}: {error.strerror}") from error
+    finally:
+        plt.close(figure)
+
+
+def dress(axes: Any, title: str, abscissa: str) -> None:
+    """Give a panel its title, the name of its abscissa, and thin lines."""
+    axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
+    axes.set_xlabel(abscissa, fontsize=8.5)
+    axes.grid(color="#e3e3e3", linewidth=0.6)
+    axes.tick_params(labelsize=7.5, color="#999999")
+    axes.spines[["top", "right"]].set_visible(False)

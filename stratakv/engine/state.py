@@ -1,0 +1,34 @@
+"""`State`: what is known of a key without reading its value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from stratakv.engine.records import Place
+
+
+class State(NamedTuple):
+    """What is known of a key without reading its value.
+
+    Attributes:
+        version, digest, namespace, pin, expires, extra, tombstone: As in `KeyRecord`.
+        place: Where the blob lies below RAM, None while it is dirty.
+        home: The namespace whose salt its digest has; only with a place.
+        tier: The number of the tier it lies in.
+        blob: The blob's number in the catalog; None while it is dirty.
+        accesses: As in `Found`.
+    """
+
+    version: int
+    digest: bytes | None
+    namespace: int
+    pin: int
+    expires: int
+    extra: bytes | None
+    tombstone: bool
+    place: Place | None
+    home: int
+    tier: int
+    blob: int | None
+    accesses: int
