@@ -84,7 +84,10 @@ def refresh_table(name: str, arguments: list[str]) -> int:
             print(f"the benchmark failed with code {ran.returncode}: {README.name} stays as it is", file=sys.stderr)
             return ran.returncode
         text = ran.stdout
-    table = import_module(f"benchmarks.{name}.markdown").markdown(json.loads(text))
+    result = json.loads(text)
+    if result.get("quick"):
+        raise ValueError(f"that is the result of a --quick run: {README.name} tells those of whole ones")
+    table = import_module(f"benchmarks.{name}.markdown").markdown(result)
     README.write_text(with_table(README.read_text(encoding="utf-8"), table, name), encoding="utf-8")
     return 0
 

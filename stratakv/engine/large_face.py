@@ -11,7 +11,7 @@ from stratakv.types import StorageTier
 if TYPE_CHECKING:
     from io import BufferedReader
 
-    from stratakv.engine.large.cutting import Source
+    from stratakv.engine.large.sources import Source
 
 
 class LargeFace(Face):

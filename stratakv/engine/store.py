@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from stratakv.backends.base import Backend
     from stratakv.config import OptimizationConfig
-    from stratakv.engine.large.cutting import Source
+    from stratakv.engine.large.sources import Source
     from stratakv.engine.modes.base import PutOptions
     from stratakv.engine.state import State
 

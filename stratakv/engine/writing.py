@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from stratakv.engine.codecs.base import Encoded
     from stratakv.engine.journal import Journal
     from stratakv.engine.labels import Label
-    from stratakv.engine.large.cutting import Source
+    from stratakv.engine.large.sources import Source
     from stratakv.engine.reading import Reader
     from stratakv.types import CompressionStrategy
 

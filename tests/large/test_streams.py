@@ -13,7 +13,7 @@ from stratakv import ClosedError, ConfigurationError, OptimizationMiddleware, St
 from stratakv.engine.large.manifest import Manifest
 from stratakv.engine.serialization import Serializer
 from stratakv.engine.serialization.extents import LONGEST_BIN, bytes_around, extent_of
-from tests.large.documents import Broken, Pipe, text
+from tests.large.documents import Broken, Pipe, Silent, text
 from tests.large.stores import check_references, opened, rows
 
 if TYPE_CHECKING:
@@ -284,6 +284,29 @@ def test_streams_ranges_and_files_work_in_front_of_an_engine(tmp_path: Path, mod
     assert engine["new"] == CONTENT[::-1]
 
 
+@pytest.mark.parametrize("mode", ["absorb", "write_through", "off"])
+@pytest.mark.parametrize("file", [5, None, io.StringIO("text"), Broken(CONTENT, 100_000), Silent(CONTENT)])
+def test_a_stream_that_is_none_leaves_an_engine_as_it_was(tmp_path: Path, mode: str, file: Any) -> None:
+    engine = Engine(k=b"before")
+    with OptimizationMiddleware(engine) if mode == "off" else _wrapping(engine, tmp_path, mode) as memory:
+        with pytest.raises((ConfigurationError, OSError)):
+            memory.store_stream("k", file)
+        assert memory["k"] == b"before"
+
+
+def test_a_file_that_tells_what_cannot_be_is_read_to_its_end(tmp_path: Path) -> None:
+    class Strange(io.BytesIO):
+        def tell(self) -> int:
+            return 10**18
+
+        def seek(self, _offset: int, _whence: int = 0, /) -> int:
+            return -5
+
+    with opened(tmp_path) as memory:
+        memory.store_stream("k", Strange(CONTENT))
+        assert memory["k"] == CONTENT
+
+
 def _wrapping(engine: Engine, path: Path, mode: str) -> OptimizationMiddleware:
     with opened(path / "unused") as template:
         config = template.config.copy()
@@ -311,3 +334,15 @@ def test_a_manifest_stands_for_a_value_of_any_length() -> None:
 
     manifest = Manifest(bytes(32), [Chunk(bytes(32), 1 << 31, 0)] * 5)
     assert read_manifest(manifest.to_bytes()).size == 5 << 31
+
+
+def test_a_pipe_shares_its_chunks_with_the_same_bytes(tmp_path: Path) -> None:
+    with opened(tmp_path) as memory:
+        memory["bytes"] = CONTENT
+        memory.maintain()
+        ((before,),) = rows(memory, "SELECT count(*) FROM blobs")
+        memory.store_stream("pipe", Pipe(CONTENT + b"and a little more"))
+        memory.maintain()
+        ((after,),) = rows(memory, "SELECT count(*) FROM blobs")
+        assert after - before <= 5  # the manifest, the chunks at both ends, and perhaps their neighbours
+        assert memory["pipe"] == CONTENT + b"and a little more"

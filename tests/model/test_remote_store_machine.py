@@ -11,7 +11,7 @@ import random
 import shutil
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -25,11 +25,11 @@ from stratakv.engine.breaker import LONGEST_REST_SECONDS
 from stratakv.engine.guarded import GuardedBackend
 from stratakv.engine.records import IN_COLD
 from stratakv.engine.restoration import restore
-from stratakv.errors import TierUnavailableError
+from stratakv.errors import CapacityError, TierUnavailableError
 from stratakv.testing import FlakyBackend
 from tests.engine.value_strategies import same
 from tests.model.machine_settings import REMOTE_VARIANTS, configuration
-from tests.model.test_store_machine import KEYS, QUICK, TIERS, StoreMachine
+from tests.model.test_store_machine import KEYS, QUICK, TIERS, TTLS, StoreMachine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -100,7 +100,7 @@ class RemoteStoreMachine(StoreMachine):
     @contextmanager
     def excused(self, keys: Iterable[str]) -> Iterator[None]:
         """Let a call pass that could not reach a value in a cold tier that is in trouble."""
-        in_cold = any(map(self.lies_in_cold, keys))
+        in_cold = any(map(self.reaches_into_cold, keys))
         trouble = self.in_trouble
         try:
             yield
@@ -109,12 +109,20 @@ class RemoteStoreMachine(StoreMachine):
             assert in_cold
 
     def lies_in_cold(self, key: str) -> bool:
-        """Tell whether a key's content does; a key that was just stored may share one that lies there."""
+        """Tell whether a key's content does, all chunks of it; one that was just stored may share what lies there."""
+        return set(self.tiers_of(key)) == {IN_COLD}
+
+    def reaches_into_cold(self, key: str) -> bool:
+        """Tell whether any of a key's content lies in cold."""
+        return IN_COLD in self.tiers_of(key)
+
+    def tiers_of(self, key: str) -> list[int]:
         state = self.store.state(key)
         if state is None or state.digest is None:
-            return False
-        found = self.store.parts.catalog.find_blob(state.digest)
-        return found is not None and found.tier == IN_COLD
+            return []
+        catalog = self.store.parts.catalog
+        held = catalog.find_blobs([state.digest, *catalog.chunks_of(state.digest)])
+        return [found.tier for found in held.values()]
 
     def keep_up(self, *, settle: bool) -> bool:
         """Maintain; return whether all of it could be done."""
@@ -149,6 +157,18 @@ class RemoteStoreMachine(StoreMachine):
     def retrieve(self, key: str) -> None:
         with self.excused([key]):
             super().retrieve(key)
+
+    @rule(key=KEYS, start=st.integers(0, 4000), length=st.integers(0, 3000))
+    def retrieve_range(self, key: str, start: int, length: int) -> None:
+        with self.excused([key]):
+            super().retrieve_range(key, start, length)
+
+    @rule(key=KEYS, value=StoreMachine.contents, ttl=TTLS, tier=TIERS, known=st.booleans())
+    def stream(self, key: str, value: Any, ttl: int | None, tier: StorageTier, known: bool) -> None:
+        try:
+            super().stream(key, value, ttl, tier, known)
+        except CapacityError:
+            assert self.is_full
 
     @rule(keys=st.lists(KEYS, max_size=6))
     def retrieve_many(self, keys: list[str]) -> None:

@@ -11,7 +11,7 @@ what a large value or a manifest could be, so that a content is whole or in chun
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from pyfastcdc import FastCDC
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stratakv.engine.codecs.base import Elements
+    from stratakv.engine.large.sources import Source
     from stratakv.engine.serialization import Serializer
 
 Buffer = bytes | memoryview
@@ -39,12 +40,6 @@ ARRAY_PIECE_BYTES = 64 * 1024
 
 LEAST_TYPED_BYTES = 2 * ARRAY_PIECE_BYTES
 """Plaintexts with arrays below this size are never cut: a run of rows is one, and must not be large itself."""
-
-
-class Source(Protocol):
-    """A file opened for reading in binary mode."""
-
-    def read(self, size: int, /) -> bytes: ...
 
 
 class Piece(NamedTuple):

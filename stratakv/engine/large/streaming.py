@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING
 
 from stratakv.engine.contents import Content, Contents
 from stratakv.engine.large.chunk_writing import ChunkWriter
-from stratakv.engine.large.cutting import stretch
+from stratakv.engine.large.cutting import HUGE_BYTES, stretch
 from stratakv.engine.large.manifest import Manifest
 from stratakv.engine.large.packing import cutter_of, journaled_bytes
+from stratakv.engine.large.sources import check_source, length_of, pieces_of
 from stratakv.engine.serialization.extents import bytes_around
-from stratakv.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from stratakv.engine.labels import Label
     from stratakv.engine.large.assembling import Assembler
-    from stratakv.engine.large.cutting import Source
+    from stratakv.engine.large.sources import Source
     from stratakv.engine.parts import Parts
     from stratakv.types import CompressionStrategy
 
@@ -51,8 +49,7 @@ class Streaming:
             ConfigurationError: It is no file opened for reading in binary mode.
             CapacityError: No room.
         """
-        if not callable(getattr(file, "read", None)):
-            raise ConfigurationError(f"a stream is a file opened with 'rb', not {type(file).__name__}")
+        check_source(file)
         source = _Source(file, self._journaled)
         if source.is_short:
             return self._contents.prepare(source.read(self._journaled), label, strategy)
@@ -100,7 +97,7 @@ class _Source:
         short: Fewer bytes than these are.
 
     Attributes:
-        expected: How many bytes it is going to give; None where it cannot tell.
+        expected: How many bytes it is going to give; None where nobody can tell before its end.
         taken: How many it has given to whoever cuts.
         is_short: Whether it goes through the journal like any other value.
         hashes: Takes every byte as it is given.
@@ -108,44 +105,20 @@ class _Source:
 
     def __init__(self, file: Source, short: int) -> None:
         self._file = file
-        self.expected = _length_of(file)
-        self._begun = b"".join(self._pieces(short))
-        self.is_short = len(self._begun) < short
+        self.expected = length_of(file)
+        begun = b"".join(pieces_of(self._file, short))
+        self.is_short = len(begun) < short
+        if not self.is_short and self.expected is None:
+            # What is read up to here tells whether chunks are long, so that a pipe is cut like the bytes it gives.
+            begun = b"".join((begun, *pieces_of(self._file, max(0, HUGE_BYTES - short))))
+            self.expected = len(begun) if len(begun) < max(short, HUGE_BYTES) else None
+        self._begun = io.BytesIO(begun)
         self.taken = 0
         self.hashes = hashlib.sha256().update
 
-    def _pieces(self, size: int) -> Iterator[bytes]:
-        """Yield what the file gives, until it is `size` bytes or its end: pipes give less than they are asked for."""
-        while size:
-            piece = self._file.read(size)
-            if not isinstance(piece, bytes | bytearray | memoryview):
-                raise ConfigurationError(
-                    f"the file gave {type(piece).__name__}, not bytes: open it with 'rb', in blocking mode"
-                )
-            if not piece:
-                return
-            size -= len(piece)
-            yield bytes(piece)
-
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes; none only at the end."""
-        piece = self._begun[:size]
-        self._begun = self._begun[size:]
-        if not piece:
-            piece = next(self._pieces(size), b"")
+        piece = self._begun.read(size) or next(pieces_of(self._file, size), b"")
         self.taken += len(piece)
         self.hashes(piece)
         return piece
-
-
-def _length_of(file: Source) -> int | None:
-    """Return the bytes from where a file stands to its end; None where it cannot be wound."""
-    try:
-        if not file.seekable():  # type: ignore[attr-defined]  # files have it, other readers may not
-            return None
-        here = file.tell()  # type: ignore[attr-defined]
-        end = file.seek(0, io.SEEK_END)  # type: ignore[attr-defined]
-        file.seek(here)  # type: ignore[attr-defined]
-    except (AttributeError, OSError, ValueError):
-        return None
-    return int(end) - int(here)

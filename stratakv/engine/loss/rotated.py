@@ -53,9 +53,10 @@ def rotated(array: Array, rule: LossRule, rotations: Rotations, loss: Loss) -> A
     current = rotations.book.fitting(rotations.namespace, rows.shape[1], rule.min_cosine)
     changed = rows if current is None else current.changed(rows)
     if current is not None and np.array_equal(changed, rows):
-        if current.taken_apart(rows) is None:
-            loss.keep("outside the rotation's range")
-        return array
+        if current.taken_apart(rows) is not None:
+            return array
+        loss.miss_rotation("outside the rotation's range")
+        return None
     if _is_of_old(rows, rule.min_cosine, rotations, current) or is_stepped(rows, CompressionStrategy.QUANTIZE_INT8):
         return array
     rotations.book.sample(rotations.namespace, rows, rule.min_cosine)
@@ -64,8 +65,8 @@ def rotated(array: Array, rule: LossRule, rotations: Rotations, loss: Loss) -> A
         return None
     same = (changed == rows).all(axis=1)
     if same.any() and current.taken_apart(rows[same]) is None:
-        loss.keep("outside the rotation's range")
-        return array
+        loss.miss_rotation("outside the rotation's range")
+        return None
     return changed.reshape(array.shape)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from io import BufferedReader
 
-    from stratakv.engine.large.cutting import Source
+    from stratakv.engine.large.sources import Source
     from stratakv.engine.store import Store
 
 

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratakv.engine.large.ranges import as_file, check_range, part_of
+from stratakv.engine.large.sources import read_all
 from stratakv.engine.wrapping import MISSING
 from stratakv.types import CompressionStrategy, StorageTier
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Iterable, Iterator, Mapping
 
-    from stratakv.engine.large.cutting import Source
+    from stratakv.engine.large.sources import Source
     from stratakv.engine.store import Store
     from stratakv.engine.wrapping import EngineValue
 
@@ -92,7 +93,7 @@ class Mode(ABC):
 
     def put_stream(self, key: str, file: Source, options: PutOptions) -> None:
         """Store what a file holds as a bytes value; an engine alone takes it as a whole."""
-        self.put(key, file.read(-1), options)
+        self.put(key, read_all(file), options)
 
     def get_range(self, key: str, start: int, stop: int, default: object) -> object:
         """Return a part of a value; see `Ranges.read`."""

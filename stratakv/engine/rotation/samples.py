@@ -56,7 +56,7 @@ class Samples:
             norms = np.sqrt((wide * wide).sum(axis=1))
             fit = (norms >= _LEAST_NORM) & (norms <= _GREATEST_NORM)
             directions = (wide / norms[:, None]).astype("<f2")
-        lengths = norms.astype("<f4")
+            lengths = norms.astype("<f4")
         for number in np.flatnonzero(fit):
             self._kept.append(lengths[number].tobytes() + directions[number].tobytes())
         self._recount()

@@ -83,7 +83,9 @@ def extent_of(head: bytes, size: int) -> Extent | None:
             return Extent(first, entries[0][0], 1, bytes)
         if len(entries) == 1 and type(found) is tuple and found[0] == layout.ARRAY:
             return _array(found[1], first, entries[0][0])
-    raise ConfigurationError("ranges are read of bytes, and of rows of arrays: retrieve() returns other values whole")
+    raise ConfigurationError(
+        "parts are read of bytes, and of rows of arrays: retrieve() returns other values whole; store text as bytes"
+    )
 
 
 def _array(body: bytes, first: int, length: int) -> Extent | None:
