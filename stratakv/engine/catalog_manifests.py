@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SIZE_OF = "SELECT size FROM blobs WHERE id = ?"
 ROWS_AT_ONCE = 64
+_LEAST, _GREATEST = -(1 << 63), (1 << 63) - 1
 
 
 class ManifestRows:
@@ -76,14 +77,11 @@ def references(rows: Iterable[tuple[bytes]]) -> dict[int, int]:
 
 def all_rows(query: Callable[..., Any]) -> Iterator[tuple[int, int, int, bytes]]:
     """Yield the rows (blob, size, stored, chunks) of all manifests, a few at a time."""
-    after = -(1 << 63) - 1
+    first = _LEAST
     while True:
-        rows = query(
-            "SELECT blob, size, stored, chunks FROM manifests WHERE blob > ? ORDER BY blob LIMIT ?",
-            (max(after, -(1 << 63)), ROWS_AT_ONCE),
-        )
-        rows = list(rows)
+        sql = "SELECT blob, size, stored, chunks FROM manifests WHERE blob >= ? ORDER BY blob LIMIT ?"
+        rows = list(query(sql, (first, ROWS_AT_ONCE)))
         yield from rows
-        if len(rows) < ROWS_AT_ONCE:
+        if len(rows) < ROWS_AT_ONCE or rows[-1][0] == _GREATEST:
             return
-        after = rows[-1][0]
+        first = rows[-1][0] + 1

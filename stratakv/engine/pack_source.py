@@ -30,6 +30,10 @@ log = logging.getLogger("stratakv")
 INDEX_CACHE_BYTES = 8 << 20
 
 
+RETRIES = 16
+"""What moves while it is read is looked up again; more moves than this within one read do not happen."""
+
+
 class PackGoneError(Exception):
     """The pack is no longer where the caller's catalog row said: look the row up again."""
 

@@ -13,7 +13,7 @@ from stratakv.engine.codecs.base import Encoded
 from stratakv.engine.journal_format import Location
 from stratakv.engine.large.assembling import Assembler
 from stratakv.engine.large.manifest import MANIFEST, Manifest, is_manifest, read_manifest
-from stratakv.engine.pack_source import PackGoneError
+from stratakv.engine.pack_source import RETRIES, PackGoneError
 from stratakv.engine.records import IN_HOT, TIERS, Place, check_key, encode_key
 from stratakv.engine.shelf import digest_of
 from stratakv.engine.single_flight import SingleFlight
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from stratakv.engine.dirty import DirtyBlob
     from stratakv.engine.parts import Parts
 
-RETRIES = 16
-"""A blob that moves while it is read is looked up again; more moves than this within one read do not happen."""
 STEADY_AFTER = 4
 """So many times a read is tried beside removals; then it holds them up."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.engine.large_standing import large_standing, named_by_manifests
-from stratakv.engine.reading import RETRIES
+from stratakv.engine.pack_source import RETRIES
 from stratakv.engine.records import ANYWHERE, IN_COLD, encode_key
 
 if TYPE_CHECKING:

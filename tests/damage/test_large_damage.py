@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stratakv.errors import CorruptionError
+from stratakv.errors import CorruptionError, TierUnavailableError
 from tests.damage.stored_layers import copies, flip, pack_files
 from tests.large.documents import edited, text
 from tests.large.stores import check_references, opened
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stratakv import OptimizationMiddleware
+    from stratakv.engine.records import Place
 
 CONTENT = random.Random(1).randbytes(200_000)
 VALUES = {
@@ -111,3 +112,24 @@ def test_a_missing_pack_is_named_and_a_new_store_heals_it(template: tuple[Path, 
         memory.maintain()
         assert damaged_keys(memory) == set()
         check_references(memory)
+
+
+def test_damage_is_told_though_its_tier_goes_away_while_more_of_it_is_looked_for(
+    template: tuple[Path, str], tmp_path: Path
+) -> None:
+    directory, _ = template
+    with opened(next(copies(directory, tmp_path))) as memory:
+        shelf = memory.dedup_engine._store.parts.shelf
+        before, asked = shelf.read, 0
+
+        def failing(place: Place, digest: bytes, namespace: int) -> bytes:
+            nonlocal asked
+            asked += 1
+            if asked == 1:
+                return before(place, digest, namespace)  # the manifest
+            raise CorruptionError("damaged") if asked == 2 else TierUnavailableError("away")
+
+        shelf.read = failing  # type: ignore[method-assign]  # the chunk is damaged, and then nothing answers
+        with pytest.raises(CorruptionError, match="'bytes'"):
+            memory.retrieve("bytes")
+        assert asked > 2

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stratakv.engine.pack_source import PackGoneError
+from stratakv.engine.pack_source import RETRIES, PackGoneError
 from stratakv.engine.records import IN_HOT, IN_WARM
 from stratakv.engine.shelf import digest_of
-from stratakv.errors import CorruptionError
+from stratakv.errors import CorruptionError, TierUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 8 << 20
 """So much is looked up, and of a remote tier fetched, at once."""
-
-RETRIES = 16
-"""A chunk that moves while it is read is looked up again; more moves than this within one read do not happen."""
 
 
 class Assembler:
@@ -118,6 +115,8 @@ class Assembler:
                 parts.shelf.read(blob.place, digest, blob.namespace)
             except (CorruptionError, PackGoneError):
                 parts.dirty.mark_damaged(digest)
+            except TierUnavailableError:
+                return  # what is known to be damaged is what the caller is to hear of
 
 
 def _batches(wanted: list[tuple[Chunk, int]]) -> Iterator[list[tuple[Chunk, int]]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stratakv.engine.pack_source import PackGoneError
+from stratakv.engine.pack_source import RETRIES, PackGoneError
 from stratakv.engine.serialization.extents import HEAD_BYTES, extent_of
 from stratakv.engine.wrapping import MISSING
 from stratakv.errors import ConfigurationError, CorruptionError
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from stratakv.engine.parts import Parts
     from stratakv.engine.reading import Reader
     from stratakv.engine.state import State
-
-RETRIES = 16
 
 
 def check_range(start: object, stop: object) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from stratakv.engine.large.chunk_writing import release_all
 from stratakv.engine.large.ranges import as_file
-from stratakv.engine.pack_source import PackGoneError
+from stratakv.engine.pack_source import RETRIES, PackGoneError
 from stratakv.engine.serialization.extents import HEAD_BYTES, extent_of
 from stratakv.engine.wrapping import MISSING
 from stratakv.errors import ClosedError, ConfigurationError, CorruptionError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     Buffer = bytearray | memoryview
 
 READ_AHEAD_BYTES = 128 * 1024
-RETRIES = 16
 
 
 class ValueFile(io.RawIOBase):
