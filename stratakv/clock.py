@@ -44,16 +44,11 @@ class Clock(ABC):
 
 
 class SystemClock(Clock):
-    """The machine's clocks."""
+    """The machine's clocks, without a function of ours between: they are asked on every operation."""
 
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def busy(self) -> float:
-        return time.thread_time()
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
+    busy = staticmethod(time.thread_time)
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         return event.wait(seconds)

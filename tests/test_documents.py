@@ -1,105 +1,48 @@
-"""The documents tell the truth: their Python runs, their tables agree with the code, their links lead somewhere."""
+"""The documents tell the truth: tables agree with the code, what is generated is fresh, figures come from results.
+
+`tests/documents/` runs their code blocks and compares docs/formats.md.
+"""
 
 from __future__ import annotations
 
-import ast
-import json
 import re
-import struct
-import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks.readme import BEGIN, END, anonymous, with_output
-from stratakv.cli.main import build_parser
-from stratakv.config import load_config
-from stratakv.engine import (
-    backup_format,
-    backup_rows,
-    bloom,
-    claim,
-    entries,
-    journal_format,
-    manifest,
-    pack_names,
-    packs,
+import stratakv
+from benchmarks.headlines import HEADLINES, Headline, headline_table
+from benchmarks.readme import (
+    BEGIN,
+    END,
+    HEADLINES_BEGIN,
+    HEADLINES_END,
+    TABLES,
+    anonymous,
+    with_headlines,
+    with_output,
+    with_picture,
+    with_table,
 )
-from stratakv.engine.catalog_schema import SCHEMA
-from stratakv.engine.codecs import codec_by_id, rotated
-from stratakv.engine.records import IN_COLD, IN_HOT, IN_WARM, KEY_STR, MAX_KEY_BYTES
-from stratakv.engine.serialization import layout
-from stratakv.errors import CorruptionError
+from docs import build_reference, draw_tiers
+from stratakv.cli.main import build_parser
+from tests.documents.blocks import DOCUMENTS, ROOT, blocks, read
 
-ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
-STRUCTS = {
-    "journal segment header": (journal_format.SEGMENT_HEADER, journal_format.SEGMENT_MAGIC),
-    "journal record header": (journal_format.RECORD_HEADER, journal_format.RECORD_MAGIC),
-    "journal entry": (entries.ENTRY, b""),
-    "pack header": (packs.HEADER, b"SKVP"),
-    "pack index header": (packs.INDEX, b"SKVI"),
-    "pack index block": (packs.BLOCK, b""),
-    "pack index names": (packs.NAMES, b""),
-    "pack footer": (packs.FOOTER, b"SKVE"),
-    "pack names head": (pack_names.HEAD, b""),
-    "backup part header": (backup_format.HEADER, b"SKVB"),
-    "plaintext head": (layout._HEAD, bytes([layout.ESCAPE])),
-    "plaintext buffer entry": (layout._ENTRY, b""),
-    "bloom header": (bloom._HEADER, bloom._MAGIC),
-}
+LONGEST_README = 300
+PAGE = "docs/benchmarks.md"
 
 
-class Block(NamedTuple):
-    document: str
-    line: int
-    language: str
-    text: str
+def test_readme_is_short_and_begins_with_what_it_is_and_two_commands() -> None:
+    lines = read("README.md").splitlines()
+    assert len(lines) < LONGEST_README
+    assert next(n for n, line in enumerate(lines) if line.startswith("$ make demo")) < 15
+    assert len(blocks("python", document="README.md")) >= 3
 
 
-def read(document: str) -> str:
-    return (ROOT / document).read_text(encoding="utf-8")
-
-
-def blocks(*languages: str) -> list[Block]:
-    found = []
-    for document in DOCUMENTS:
-        text = read(document)
-        for match in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-            line = text.count("\n", 0, match.start()) + 2
-            found.append(Block(document, line, match[1], match[2]))
-    return [block for block in found if block.language in languages]
-
-
-def rows(document: str, heading: str) -> list[list[str]]:
-    """Return the cells of the first table whose head has `heading` in it."""
-    lines = read(document).splitlines()
-    start = next(n for n, line in enumerate(lines) if line.startswith("|") and heading in line)
-    found = []
-    for line in lines[start + 2 :]:
-        if not line.startswith("|"):
-            break
-        found.append([cell.strip() for cell in line.strip("|").split("|")])
-    return found
-
-
-PYTHON = blocks("python")
-
-
-@pytest.mark.parametrize("block", PYTHON, ids=[f"{block.document}-{n}" for n, block in enumerate(PYTHON)])
-def test_python_in_the_documents_runs(block: Block, tmp_path: Path) -> None:
-    code = "\n" * (block.line - 1) + block.text
-    (tmp_path / "example.py").write_text(code)
-    command = [sys.executable, "-W", "error", "example.py"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-    assert ran.returncode == 0, f"{block.document}:\n{ran.stderr}"
-
-
-def test_readme_has_an_example_of_each_kind() -> None:
-    text = read("README.md")
-    assert len([block for block in PYTHON if block.document == "README.md"]) >= 4
+def test_documents_have_what_readers_look_for() -> None:
+    text = "\n".join(read(document) for document in DOCUMENTS)
     for words in (
         "make demo ARGS=--quick",
         "make test",
@@ -114,112 +57,15 @@ def test_readme_has_an_example_of_each_kind() -> None:
         assert words in text
 
 
-@pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: f"{block.document}-{block.line}")
-def test_yaml_in_the_documents_is_valid(block: Block, tmp_path: Path) -> None:
-    file = tmp_path / "memory.yaml"
-    file.write_text(block.text)
-    load_config(file, environ={})
-
-
-def test_formats_tell_every_struct_as_the_code_has_it() -> None:
-    told = {name: cells for name, *cells in rows("docs/formats.md", "struct format")}
-    assert set(told) == set(STRUCTS)
-    for name, (packing, magic) in STRUCTS.items():
-        layout_told, size, magic_told = told[name]
-        assert layout_told == f"`{packing.format}`", name
-        assert int(size) == packing.size == struct.calcsize(packing.format), name
-        shown = ast.literal_eval(f"b'{magic_told.strip('`')}'")
-        assert shown == magic, name
-
-
-def test_offsets_in_the_formats_are_those_of_the_structs() -> None:
-    sizes = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "i64": 8, "float64": 8}
-    ends = {
-        "segment header": journal_format.SEGMENT_HEADER.size,
-        "record": journal_format.RECORD_HEADER.size,
-        "entry": entries.ENTRY.size,
-        "header": packs.HEADER.size,
-        "index": packs.INDEX.size,
-        "block of the index": packs.BLOCK.size,
-        "names of the index": packs.NAMES.size,
-        "footer": packs.FOOTER.size,
-        "names": pack_names.HEAD.size,
-        "saved filter": bloom._BODY_AT,
-        "layout 2": layout._HEAD.size,
-        "part": backup_format.HEADER.size,
-    }
-    for heading, end in ends.items():
-        position = 0
-        for offset, kind, meaning in rows("docs/formats.md", f"| offset | {heading} |"):
-            if not offset or not (kind in sizes or kind == "magic" or kind.endswith("bytes")):
-                break
-            assert int(offset) == position, f"{heading}: {meaning}"
-            if kind == "magic":
-                position += 2 if heading == "record" else len(meaning.strip("`"))
-            else:
-                position += sizes[kind] if kind in sizes else int(kind.split()[0])
-        assert position == end, heading
-
-
-def test_formats_tell_the_catalog_schema_as_the_code_has_it() -> None:
-    (told,) = [block.text for block in blocks("sql") if block.document == "docs/formats.md"]
-    assert told.split() == SCHEMA.split()
-
-
-def test_formats_list_every_codec() -> None:
-    told = {int(number) for number, *_ in rows("docs/formats.md", "| id | name |")}
-    known = set()
-    for number in range(128):
-        try:
-            known.add(codec_by_id(number).id)
-        except CorruptionError:
-            continue
-    known.add(rotated.ID)  # not for itself: it takes a rotation
-    assert told == known
-
-
-def test_formats_list_every_extension_code() -> None:
-    names = {code: kind for code, kind, _ in rows("docs/formats.md", "| code | type |")}
-    assert [int(code) for code in names] == list(range(layout.TUPLE, layout.BYTES + 1))
-    assert names[str(layout.DATETIME)] == "datetime"
-    assert names[str(layout.ARRAY)] == "numpy array"
-    assert names[str(layout.SPARSE)] == "scipy sparse"
-
-
-def test_formats_tell_keys_and_tiers_as_the_code_has_them() -> None:
-    text = read("docs/formats.md")
-    assert f"`{chr(KEY_STR)}` (0x{KEY_STR:x})" in text
-    assert f"1 to\n{MAX_KEY_BYTES:,} bytes" in text
-    assert (IN_HOT, IN_WARM, IN_COLD) == (1, 2, 3)
-
-
-def test_formats_tell_the_tables_of_backups_as_the_code_has_them() -> None:
-    told = {name.strip("`"): fields.split(", ") for name, fields, _ in rows("docs/formats.md", "| fields of a row |")}
-    assert list(told) == list(backup_format.TABLES)
-    for name, fields in told.items():
-        assert len(fields) == len(backup_format.TABLES[name]), name
-        nullable = {number for number, field in enumerate(fields) if field.endswith("?")}
-        assert nullable == backup_format.NULLABLE.get(name, set()), name
-    text = read("docs/formats.md")
-    assert f"at most 2^{backup_format.LONGEST_RECORD.bit_length() - 1}:" in text
-    assert 1 << (backup_format.LONGEST_RECORD.bit_length() - 1) == backup_format.LONGEST_RECORD
-    assert f"1 to {backup_format.ROWS_A_RECORD} rows" in text
-
-
-def test_formats_tell_the_objects_of_a_remote_tier_as_the_code_names_them() -> None:
-    told = [re.sub("[A-Z]", "0", name.strip("`")) for name, _ in rows("docs/formats.md", "| object | what |")]
-    part = backup_format.part_name(0, 0)
-    assert manifest.manifest_name(0) in told
-    assert part in told
-    assert re.sub("[0-9a-f]{16}", "0" * 16, backup_rows.dictionary_name(0, b"any")) in told
-    written = manifest.Manifest("00" * 16, 7, 1, 2, "ab" * 8, 1_700_000_000).to_bytes()
-    fields = json.loads(written)
-    assert written == json.dumps(fields, indent=1).encode() + b"\n"
-    kinds = {"number": int, "string": str}
-    cells = {name.strip("`"): kind for name, kind, _ in rows("docs/formats.md", "| field | JSON |")}
-    assert list(cells) == list(fields)
-    assert all(type(fields[name]) is kinds[kind] for name, kind in cells.items())
-    assert f"The last {('one', 'two', 'three')[claim.KEPT]} stay" in read("docs/formats.md")
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached, waiting = set(), ["README.md"]
+    while waiting:
+        document = waiting.pop()
+        reached.add(document)
+        for target in re.findall(r"\]\(([^)#:\s]+\.md)", read(document)):
+            page = str(((ROOT / document).parent / target).resolve().relative_to(ROOT))
+            waiting += [page] if page not in reached and page in DOCUMENTS else []
+    assert reached == set(DOCUMENTS)
 
 
 def test_readme_lists_every_command() -> None:
@@ -228,6 +74,31 @@ def test_readme_lists_every_command() -> None:
     commands = {name for action in actions._group_actions for name in (action.choices or {})}
     table = read("README.md").partition("## Command line")[2].partition("## Limits")[0]
     assert commands == set(re.findall(r"`stratakv (\w+)", table))
+
+
+def test_reference_is_what_the_docstrings_say() -> None:
+    written = {path.name: path.read_text(encoding="utf-8") for path in build_reference.FOLDER.iterdir()}
+    assert written == build_reference.pages(), "write it again: python -m docs.build_reference"
+
+
+def test_reference_has_every_public_name_once() -> None:
+    told = [name for page in build_reference.PAGES.values() for name in page.names]
+    assert sorted(told) == sorted(set(stratakv.__all__) - {"__version__"})
+
+
+def test_every_public_verb_has_a_docstring() -> None:
+    for page in build_reference.PAGES.values():
+        for name, members in page.names.items():
+            public = getattr(stratakv, name)
+            assert public.__doc__, name
+            for member in members or ():
+                assert getattr(public, member).__doc__, f"{name}.{member}"
+
+
+def test_picture_of_the_tiers_is_what_the_program_draws() -> None:
+    drawn = draw_tiers.FILE.read_text(encoding="utf-8")
+    assert drawn == draw_tiers.picture(), "draw it again: python -m docs.draw_tiers"
+    assert ET.fromstring(drawn).tag.endswith("svg")
 
 
 def test_settings_without_effect_are_marked() -> None:
@@ -248,10 +119,24 @@ def test_settings_without_effect_are_marked() -> None:
     assert marked
 
 
-def test_links_between_documents_lead_somewhere() -> None:
+def test_settings_named_in_the_pages_exist() -> None:
+    known = set(re.findall(r"^\| `([\w.]+)`", read("docs/configuration.md"), re.MULTILINE))
+    sections = "storage|wrap|compression|tiered_storage|deduplication|adaptive|serialization|namespaces"
     for document in DOCUMENTS:
-        for target in re.findall(r"\]\(([^)#:]+)\)", read(document)):
-            assert ((ROOT / document).parent / target).exists(), f"{document} points to {target}"
+        for name in re.findall(rf"`((?:{sections})\.[\w.]+)(?:`|:)", read(document)):
+            parts = {key for key in known if key == name or key.startswith(f"{name}.")}
+            assert parts or is_figure(name), f"{document} names {name}"
+
+
+def is_figure(name: str) -> bool:
+    """Tell whether it is a place in the statistics, whose sections have the names of settings."""
+    with stratakv.OptimizationMiddleware() as memory:
+        found: object = memory.get_statistics()
+    for part in name.split("."):
+        if not isinstance(found, dict) or part not in found:
+            return False
+        found = found[part]
+    return True
 
 
 def test_design_names_only_files_that_exist() -> None:
@@ -261,18 +146,55 @@ def test_design_names_only_files_that_exist() -> None:
         assert found, name
 
 
-def test_readme_shows_output_of_the_demo() -> None:
-    text = read("README.md")
-    shown = text.partition(BEGIN)[2].partition(END)[0]
+def test_the_page_of_benchmarks_shows_output_of_the_demo() -> None:
+    shown = read(PAGE).partition(BEGIN)[2].partition(END)[0]
     for kind in ("episodic", "session", "semantic", "vectors"):
         assert kind in shown
 
 
+def test_the_page_of_benchmarks_has_a_place_for_each() -> None:
+    page = read(PAGE)
+    for name in TABLES:
+        assert f"## {name}\n" in page
+        assert "| what | measured |" in with_table(page, "| what | measured |", name)
+        assert f"pictures/{name}.png" in with_picture(page, name)
+
+
+def test_headline_figures_are_those_of_the_page() -> None:
+    readme = read("README.md")
+    assert readme == with_headlines(readme, read(PAGE)), "copy them again: python -m benchmarks.readme NAME"
+
+
+@pytest.mark.parametrize("headline", HEADLINES, ids=lambda headline: f"{headline.suite}-{headline.words[:30]}")
+def test_every_headline_is_found_where_its_benchmark_has_tables(headline: Headline) -> None:
+    suite = headline.suite
+    tables = read(PAGE).partition(f"<!-- {suite} table -->")[2].partition(f"<!-- end of {suite} table -->")[0]
+    if "|" in tables:
+        assert any(f"| {headline.words} |" in line for line in headline_table({suite: tables}, PAGE))
+
+
+def test_a_headline_takes_the_first_row_of_its_name_in_a_table_with_its_columns() -> None:
+    other = "| kind | n |\n|---|---|\n| mean | 1 |"
+    wanted = "| % | **packs** | zstd-19 each |\n|---|---|---|\n| mean | **97** | 8 |\n| mean | 9 | 7 |"
+    (row,) = headline_table({"large": f"{other}\n\n{wanted}"}, PAGE)[2:]
+    assert row.startswith("| versions of documents, % saved | **97** | zstd-19 each: 8 | [large](")
+
+
 def test_refreshing_replaces_only_the_block() -> None:
-    readme = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    fresh = with_output(readme, "new\n")
+    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    fresh = with_output(page, "new\n")
     assert fresh == f"before\n{BEGIN}\n```text\nnew\n```\n{END}\nafter\n"
     assert with_output(fresh, "new") == fresh
     with pytest.raises(ValueError, match="must have each of"):
         with_output("no markers", "new")
     assert Path(sys.prefix).anchor not in anonymous("no path")
+
+
+def test_refreshing_headlines_leaves_the_rest_of_the_readme() -> None:
+    row = "| tuned, of hindsight's best static threshold: mean | 0.9 | at most 1 |"
+    table = f"| what | measured | goal |\n|---|---|---|\n{row}"
+    page = f"<!-- adaptive table -->\n{table}\n<!-- end of adaptive table -->"
+    fresh = with_headlines(f"before\n{HEADLINES_BEGIN}\nold\n{HEADLINES_END}\nafter\n", page)
+    assert fresh.startswith(f"before\n{HEADLINES_BEGIN}\n\n| what |")
+    assert "| **0.9** | at most 1 | [adaptive](docs/benchmarks.md#adaptive) |" in fresh
+    assert fresh.endswith(f"|\n\n{HEADLINES_END}\nafter\n")

@@ -76,11 +76,12 @@ class Admitting:
             encoded = (
                 hot.encoded if hot else parts.compression.encode_fast(loaded.plaintext, state.home or state.namespace)
             )
-        parts.hot.put(
-            key, digest, encoded, state.version, expires=state.expires, namespace=state.namespace,
-            used=self._monotonic(), extra=state.extra, pinned=pinned == IN_HOT,
-            unless=lambda: self._is_old(key, stamp),
-        )  # fmt: skip
+        with parts.hot.lock:
+            if not self._is_old(key, stamp):
+                parts.hot.enter(
+                    key, digest, encoded, state.version, state.expires, state.namespace, self._monotonic(), state.extra,
+                    pinned == IN_HOT,
+                )  # fmt: skip
 
     def count_chunk(self, found: FoundBlob, pinned: int) -> None:
         """Count the access of a chunk of a large value; `pinned` is where the value's key is."""

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from stratakv.engine.catalog_file import CatalogFile
 from stratakv.engine.catalog_manifests import all_rows, numbers_in
-from stratakv.engine.catalog_rows import Found, FoundBlob, PackRow, Row, found_blob, found_key, whole_digest
+from stratakv.engine.catalog_rows import FoundBlob, PackRow, Row, found_blob, found_state, whole_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import apsw
+
+    from stratakv.engine.state import State
 
 _FIND = """
 SELECT k.version, k.namespace, k.pin, k.expires, k.extra, k.blob, b.digest, b.namespace,
@@ -47,20 +49,20 @@ class Catalog(CatalogFile):
 
     _has_manifests = False
 
-    def find(self, key: bytes) -> Found | None:
+    def find(self, key: bytes) -> State | None:
         """Look a key up."""
         row = self._row(_FIND, (key,))
-        return found_key(row) if row is not None else None
+        return found_state(row) if row is not None else None
 
-    def find_many(self, keys: Iterable[bytes]) -> dict[bytes, Found]:
+    def find_many(self, keys: Iterable[bytes]) -> dict[bytes, State]:
         """Look many keys up on one connection."""
 
-        def query(connection: apsw.Connection) -> dict[bytes, Found]:
+        def query(connection: apsw.Connection) -> dict[bytes, State]:
             found = {}
             for key in keys:
                 row = connection.execute(_FIND, (key,)).fetchone()
                 if row is not None:
-                    found[key] = found_key(row)
+                    found[key] = found_state(row)
             return found
 
         return self._read(query)

@@ -15,6 +15,7 @@ import apsw
 
 from stratakv.engine import catalog_upkeep
 from stratakv.engine.catalog_changes import Changes, Unnoted
+from stratakv.engine.catalog_readers import Readers
 from stratakv.engine.catalog_schema import CACHE_KIB, FORMAT_VERSION, SCHEMA, open_connection, translate
 from stratakv.engine.catalog_write import Transaction
 from stratakv.errors import ClosedError
@@ -48,8 +49,7 @@ class CatalogFile:
         self._vfs = vfs
         self._closed = False
         self._writer_lock = threading.Lock()
-        self._readers: list[apsw.Connection] = []
-        self._reader_count = 0
+        self._readers = Readers(lambda: open_connection(path, create=False, vfs=vfs))
         self._writer = open_connection(path, create=True, vfs=vfs)
         try:
             self._writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(keep_log))
@@ -72,33 +72,28 @@ class CatalogFile:
     # -- reading ---------------------------------------------------------------------------------------------
 
     def _read(self, query: Callable[[apsw.Connection], T]) -> T:
+        reader = self._readers.take()
         try:
-            connection = self._readers.pop()
-        except IndexError:
-            if self._closed:
-                raise ClosedError("the store is closed") from None
-            connection = open_connection(self.path, create=False, vfs=self._vfs)
-            self._reader_count += 1
-        return self._use(connection, query)
-
-    def _use(self, connection: apsw.Connection, query: Callable[[apsw.Connection], T]) -> T:
-        """Run a query on a connection taken out of the pool, and put it back."""
-        try:
-            return query(connection)
+            return query(reader.connection)
         except apsw.Error as failure:
+            reader.end()
             raise translate(failure, self.path) from failure
         finally:
-            if self._closed:
-                connection.close()
-            else:
-                self._readers.append(connection)
+            self._readers.put_back(reader)
 
     def _row(self, sql: str, values: Row = ()) -> Row | None:
-        found: Row | None = self._read(lambda connection: connection.execute(sql, values).fetchone())
-        return found
+        rows = self._rows(sql, values)
+        return rows[0] if rows else None
 
     def _rows(self, sql: str, values: Row = ()) -> list[Row]:
-        rows: list[Row] = self._read(lambda connection: connection.execute(sql, values).fetchall())
+        reader = self._readers.take()
+        try:  # written out, because every read below RAM comes here
+            rows: list[Row] = reader.execute(sql, values).fetchall()
+        except apsw.Error as failure:
+            reader.end()
+            raise translate(failure, self.path) from failure
+        finally:
+            self._readers.put_back(reader)
         return rows
 
     def blob_number(self, digest: bytes) -> int:
@@ -137,6 +132,7 @@ class CatalogFile:
         with self._writer_lock:
             if self._closed:
                 raise ClosedError("the store is closed")
+            self._readers.let_go()  # so that the log can begin anew
             changes = Changes(self._writer) if self.notes_changes else Unnoted()
             transaction = Transaction(self._writer, self.blob_number, self.live_keys, changes)
             try:
@@ -146,6 +142,8 @@ class CatalogFile:
                     transaction.set_meta("live_keys", transaction.live_keys)
             except apsw.Error as failure:
                 raise translate(failure, self.path) from failure
+            finally:
+                self._readers.let_go()  # so that queries see what was committed
             self.live_keys = transaction.live_keys
             self._displaced.update(transaction.displaced)
 
@@ -162,21 +160,15 @@ class CatalogFile:
             if self._closed:
                 raise ClosedError("the store is closed")
             try:
-                work(self._writer)
+                with self._readers.holding_nothing():
+                    work(self._writer)
             except apsw.Error as failure:
                 raise translate(failure, self.path) from failure
 
     def shrink_memory(self) -> None:
         """Give page caches back that are not in use."""
-        idle: list[apsw.Connection] = []
-        while True:
-            try:  # readers take connections meanwhile: asking first whether there is one would not do
-                idle.append(self._readers.pop())
-            except IndexError:
-                break
-        for connection in idle:
-            connection.execute("PRAGMA shrink_memory")
-            self._readers.append(connection)
+        for reader in self._readers.each_idle():
+            reader.connection.execute("PRAGMA shrink_memory")
         with self._writer_lock:
             if not self._closed:
                 self._writer.execute("PRAGMA shrink_memory")
@@ -208,13 +200,8 @@ class CatalogFile:
                     used += _cache_bytes(self._writer)
             finally:
                 self._writer_lock.release()
-        for _ in range(len(self._readers)):
-            try:
-                connection = self._readers.pop(0)
-            except IndexError:
-                break
-            used += self._use(connection, _cache_bytes)
-        return min(used, CACHE_KIB * 1024 * (1 + self._reader_count))
+        used += sum(_cache_bytes(reader.connection) for reader in self._readers.each_idle())
+        return min(used, CACHE_KIB * 1024 * (1 + self._readers.count))
 
     def close(self) -> None:
         """Close all connections; the last one folds the write-ahead log into the file. Idempotent."""
@@ -222,14 +209,13 @@ class CatalogFile:
             if self._closed:
                 return
             self._closed = True
-            while self._readers:
-                self._readers.pop().close()
+            self._readers.close()
             self._writer.close()
 
     def connections(self) -> list[apsw.Connection]:
         """Return all connections, for a child process that must not finalise them."""
         self._closed = True
-        return [self._writer, *self._readers]
+        return [self._writer, *self._readers.all_idle()]
 
 
 def _cache_bytes(connection: apsw.Connection) -> int:

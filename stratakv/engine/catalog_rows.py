@@ -5,35 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from stratakv.engine.records import Place
+from stratakv.engine.state import State
 
 Row = tuple[Any, ...]
-
-
-class Found(NamedTuple):
-    """A key row with its blob's place.
-
-    Attributes:
-        version, namespace, pin, extra: As in `KeyRecord`.
-        expires: Milliseconds, 0 for never.
-        blob: The blob's number; None for a tombstone.
-        digest: The content's digest; None for a tombstone, or where the blob row is missing.
-        home: The namespace whose record carried the content.
-        place: Where the blob lies; None for a tombstone.
-        tier: The pack's tier as a number.
-        accesses: How often the blob was read since it was placed, as far as the catalog knows.
-    """
-
-    version: int
-    namespace: int
-    pin: int
-    expires: int
-    extra: bytes | None
-    blob: int | None
-    digest: bytes | None
-    home: int
-    place: Place | None
-    tier: int
-    accesses: int
 
 
 class FoundBlob(NamedTuple):
@@ -78,16 +52,14 @@ class PackRow(NamedTuple):
     dead_since: int | None
 
 
-def found_key(row: Row) -> Found:
+def found_state(row: Row) -> State:
     """Shape a row of the key look-up."""
     version, namespace, pin, expires, extra, blob, digest, home, pack, block, offset, size, tier, accesses = row
-    if blob is None:
-        return Found(version, namespace, pin, expires or 0, extra, None, None, 0, None, 0, 0)
     if digest is None:
-        return Found(version, namespace, pin, expires or 0, extra, blob, None, 0, None, 0, 0)
-    return Found(
-        version, namespace, pin, expires or 0, extra, blob, whole_digest(blob, digest), home,
-        Place(pack, block, offset, size), tier or 0, accesses or 0,
+        return State(version, None, namespace, pin, expires or 0, extra, blob is None, None, 0, 0, blob, 0)
+    return State(
+        version, whole_digest(blob, digest), namespace, pin, expires or 0, extra, False,
+        Place(pack, block, offset, size), home, tier or 0, blob, accesses or 0,
     )  # fmt: skip
 
 

@@ -43,6 +43,11 @@ class Content(NamedTuple):
     loss: Loss | None = None
     chunked: Chunked | None = None
 
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether the content was known already, so that nothing was encoded and no payload written."""
+        return self.lease is not None
+
 
 class Contents:
     """Prepares contents of one store."""

@@ -49,7 +49,7 @@ class DeduplicationEngine:
         check_is_record(copies=self._copies)
         written = self._store.put(key, data)
         assert written is not None  # only a condition makes it None
-        return written.digest.hex(), written.duplicate
+        return written.digest.hex(), written.is_duplicate
 
     def read(self, key: str) -> object:
         """Return the value, or None on a miss."""

@@ -7,12 +7,12 @@ eviction policy's decision; pinned entries are never offered to it.
 
 from __future__ import annotations
 
-import sys
 import threading
+from sys import getsizeof
 from typing import TYPE_CHECKING
 
 from stratakv.engine.divisions import Divisions
-from stratakv.engine.hot_entries import BLOB_BYTES, BYTES_HEADER, HotBlob, HotEntry, own_bytes
+from stratakv.engine.hot_entries import BLOB_BYTES, BYTES_HEADER, ENTRY_BYTES, HotBlob, HotEntry, own_bytes
 from stratakv.errors import CapacityError
 
 if TYPE_CHECKING:
@@ -25,8 +25,11 @@ MOST = 1 << 62
 SLICE = 256
 """So many entries change their division while writers wait."""
 
-USES_THAT_COUNT = 3
-"""A policy that takes an entry over is told of so many of its past reads at most."""
+SPARE = 1024
+"""An eviction frees this part of the budget beyond what is needed, if that is less than room for `SPARE_ENTRIES`."""
+
+SPARE_ENTRIES = 16
+"""So the next few writes need none."""
 
 SPARSE_TABLE_BYTES = 400
 """A table with more bytes than this for each entry is mostly empty: a full one has about 90."""
@@ -59,65 +62,67 @@ class HotTable:
         """Return the content if it is in RAM. Takes no lock."""
         return self._blobs.get(digest)
 
-    def put(
+    def enter(
         self,
         key: str,
         digest: bytes,
         encoded: Encoded,
         version: int,
-        *,
         expires: int,
         namespace: int,
         used: float,
-        extra: bytes | None = None,
-        pinned: bool = False,
-        unless: Callable[[], bool] | None = None,
-    ) -> bool:
-        """Take a key in, or replace its entry, and evict others until the budget holds.
+        extra: bytes | None,
+        pinned: bool,
+    ) -> None:
+        """Take a key in, or replace its entry, and evict others until the budget holds. The lock is held.
 
         The entry itself is never evicted by its own write. An entry larger than what pins leave of the budget is not
-        taken, and evicts nobody. `unless` is asked under the lock: where it says True nothing is done, because what is
-        offered may be old. Returns whether it is in RAM now.
+        taken, and evicts nobody.
         """
-        with self.lock:
-            if unless is not None and unless():
-                return False
-            blob = self._blobs.get(digest)
-            fresh = blob is None
-            if blob is None:
-                blob = HotBlob(digest, encoded)
-            own = own_bytes(key, extra)
-            size = own + blob.ram_bytes
-            # A pin can be too large here too: it was made while the capacity was larger.
-            if size + self._pinned_bytes > self.capacity and size > self._room_for_pin(key):
-                self._remove(key)
-                return False
-            previous = self.entries.get(key)
-            division = self.divisions.of(namespace)
-            self.entries[key] = HotEntry(blob, division, version, expires, namespace, used, extra, pinned=pinned)
-            blob.keys += 1
-            if fresh:
-                self._blobs[digest] = blob
-            self._content_bytes += size if fresh else own
-            self._tell_policy(key, self.entries[key], previous)
-            if previous is not None:
-                self._forget(key, previous)
-            if self._content_bytes + self._table_bytes() > self.capacity:
-                # While RAM shrinks, one writer does not evict for all.
-                self._evict(key, SLICE if self._is_shrinking else MOST)
-            return True
+        blob = self._blobs.get(digest)
+        fresh = blob is None
+        if blob is None:
+            blob = HotBlob(digest, encoded)
+        own = ENTRY_BYTES + getsizeof(key) if extra is None else own_bytes(key, extra)
+        size = own + blob.ram_bytes
+        # A pin can be too large here too: it was made while the capacity was larger.
+        if size + self._pinned_bytes > self.capacity and size > self._room_for_pin(key):
+            self.forget(key)
+            return
+        entries = self.entries
+        previous = entries.get(key)
+        division = self.divisions.of(namespace)
+        entries[key] = entry = HotEntry(blob, division, version, expires, namespace, used, extra, pinned)
+        blob.keys += 1
+        if fresh:
+            self._blobs[digest] = blob
+        self._content_bytes += size if fresh else own
+        if previous is None and not pinned:
+            division.insert(key, size, entry)
+        else:
+            self._tell_policy(key, entry, previous)
+        if previous is not None:
+            self._forget(key, previous)
+        if self._content_bytes + self._table_bytes() > self.capacity:
+            # While RAM shrinks, one writer does not evict for all.
+            most = SLICE if self._is_shrinking else MOST
+            self._evict(key, most, min(self.capacity // SPARE, SPARE_ENTRIES * size))
 
-    def _evict(self, keep: str, most: int) -> None:
-        while self.usage > self.capacity and most > 0:
-            most -= 1
-            victim = self.divisions.evict(keep)
-            if victim is None:
-                return
-            self.evictions += 1
-            entry = self.entries[victim]
-            entry.division.held -= entry.bytes_as(victim)
-            self.on_leave(victim, entry)
-            self._drop(victim)
+    def _evict(self, keep: str, most: int, spare: int = 0) -> None:
+        """Evict all but `keep`, `most` of them, until the budget holds and `spare` bytes are free."""
+        while most > 0 and (excess := self.usage + spare - self.capacity) > 0:
+            # The tables are measured between rounds only: they change little, and shrink where they change.
+            goal = self._content_bytes - excess
+            while most > 0 and self._content_bytes > goal:
+                most -= 1
+                victim = self.divisions.evict(keep)
+                if victim is None:
+                    return
+                self.evictions += 1
+                entry = self.entries[victim]
+                entry.division.held -= entry.bytes_as(victim)
+                self.on_leave(victim, entry)
+                self._drop(victim)
 
     def _table_bytes(self) -> int:
         """Return the bytes of the tables, measured anew at every 16th call: they grow in large steps only.
@@ -141,7 +146,7 @@ class HotTable:
         if entry.pinned:
             self._pinned_bytes += size
         else:
-            entry.division.insert(key, size)
+            entry.division.insert(key, size, entry)
 
     def _forget(self, key: str, entry: HotEntry) -> None:
         """Take an entry that no policy tracks any more out of the sums."""
@@ -176,9 +181,10 @@ class HotTable:
     def remove(self, key: str) -> None:
         """Take a key out, pinned or not."""
         with self.lock:
-            self._remove(key)
+            self.forget(key)
 
-    def _remove(self, key: str) -> None:
+    def forget(self, key: str) -> None:
+        """Take a key out, pinned or not. The lock is held."""
         entry = self.entries.get(key)
         if entry is not None:
             if not entry.pinned:
@@ -224,7 +230,7 @@ class HotTable:
                 entry.pinned = False
                 size = entry.bytes_as(key)
                 self._pinned_bytes -= size
-                entry.division.insert(key, size)
+                entry.division.insert(key, size, entry)
 
     def used_before(self, moment: float) -> list[tuple[str, HotEntry]]:
         """Return the unpinned entries last used before the monotonic `moment`, with their keys."""
@@ -276,9 +282,7 @@ class HotTable:
             return
         size = entry.bytes_as(key)
         old.remove(key, size)
-        new.insert(key, size)
-        for _ in range(min(entry.uses, USES_THAT_COUNT)):
-            new.hit(key)
+        new.insert(key, size, entry)
 
     # -- what is there ---------------------------------------------------------------------------------------
 
@@ -320,18 +324,13 @@ class HotTable:
     @property
     def usage(self) -> int:
         """Bytes of RAM held: payloads, objects, keys and the tables themselves."""
-        return (
-            self._content_bytes
-            + sys.getsizeof(self.entries)
-            + sys.getsizeof(self._blobs)
-            + self.divisions.overhead_bytes()
-        )
+        return self._content_bytes + getsizeof(self.entries) + getsizeof(self._blobs) + self.divisions.overhead_bytes()
 
     def shrink(self) -> None:
         """Give the tables' memory back after many entries left; a dictionary never does so by itself."""
         with self.lock:
             for table in (self.entries, self._blobs):
-                if sys.getsizeof(table) > SPARSE_TABLE_BYTES * (len(table) + 8):
+                if getsizeof(table) > SPARSE_TABLE_BYTES * (len(table) + 8):
                     content = dict(table.items())
                     # A reader that misses an entry just now finds the value below.
                     table.clear()
@@ -342,4 +341,4 @@ class HotTable:
         """Let everything go."""
         with self.lock:
             for key in list(self.entries):
-                self._remove(key)
+                self.forget(key)

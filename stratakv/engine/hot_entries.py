@@ -63,7 +63,6 @@ class HotEntry:
         namespace: int,
         used: float,
         extra: bytes | None,
-        *,
         pinned: bool,
     ) -> None:
         self.blob = blob

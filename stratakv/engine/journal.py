@@ -23,7 +23,7 @@ from stratakv.engine.journal_format import (
     segment_header,
     segment_path,
 )
-from stratakv.engine.pending import Apply, Pending
+from stratakv.engine.pending import Apply, Pending, show
 from stratakv.errors import CapacityError, ClosedError, CorruptionError, TierUnavailableError
 
 if TYPE_CHECKING:
@@ -105,30 +105,30 @@ class Journal:
                 crc = zlib.crc32(part, crc)
             header = RECORD_HEADER.pack(RECORD_MAGIC, kind, 0, length, crc, sequence)
             segment = self._segment
-            offset = self._sizes[segment] + RECORD_HEADER.size
-            waiting = Pending(apply, sequence, segment, offset)
+            start = self._sizes[segment]
+            offset = start + RECORD_HEADER.size
             try:
                 self._write([header, *parts], RECORD_HEADER.size + length, urgent=urgent)
-                self._sizes[segment] += RECORD_HEADER.size + length
+                self._sizes[segment] = offset + length
                 self._next = sequence + 1
                 self._unsynced = True
                 if self._group_commit:
+                    waiting = Pending(apply, sequence, segment, offset)
                     self._pending.append(waiting)
             except BaseException:  # an interrupt may come between any two of these steps
-                self._take_back(waiting)
+                self._take_back(sequence, start)
                 raise
             if not self._group_commit:
-                waiting.show()
+                show(apply, sequence, segment, offset)
                 return sequence
         self._commit_group(waiting)
         return sequence
 
-    def _take_back(self, record: Pending) -> None:
+    def _take_back(self, sequence: int, start: int) -> None:
         """Make the log what it was before a record that was interrupted. The lock is held."""
-        self._sizes[self._segment] = record.offset - RECORD_HEADER.size
-        self._next = record.sequence
-        if record in self._pending:
-            self._pending.remove(record)
+        self._sizes[self._segment] = start
+        self._next = sequence
+        self._pending = [record for record in self._pending if record.sequence < sequence]
         self._undo_partial_write(self._descriptors[self._segment])
 
     def _commit_group(self, waiting: Pending) -> None:
@@ -161,7 +161,9 @@ class Journal:
     def _write(self, parts: list[bytes], total: int, *, urgent: bool) -> None:
         descriptor = self._descriptors[self._segment]
         try:
-            self._files.write_all(descriptor, parts, total)
+            taken = self._files.write(descriptor, parts)
+            if taken < total:
+                self._files.write_rest(descriptor, parts, total, taken)
         except OSError as failure:
             self._undo_partial_write(descriptor)
             if failure.errno not in (errno.ENOSPC, errno.EDQUOT):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stratakv.engine.face import Face
-from stratakv.engine.modes.base import PutOptions
+from stratakv.engine.terms import PutOptions
 from stratakv.types import StorageTier
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any, cast
 
 from stratakv.engine.face import Face
-from stratakv.engine.modes.base import DEFAULTS, PutOptions
 from stratakv.engine.modes.passthrough import PassThrough
+from stratakv.engine.terms import DEFAULTS, PutOptions
 from stratakv.engine.wrapping import MISSING, DiskcacheEngine, Engine
 
 if TYPE_CHECKING:

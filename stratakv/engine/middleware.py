@@ -13,12 +13,12 @@ from stratakv.engine.compression import available
 from stratakv.engine.dedup import DeduplicationEngine
 from stratakv.engine.large_face import LargeFace
 from stratakv.engine.mapping_face import MappingFace
-from stratakv.engine.modes.base import Mode, PutOptions
 from stratakv.engine.modes.choice import choose_mode
 from stratakv.engine.modes.passthrough import PassThrough
 from stratakv.engine.modes.write_through import WriteThrough
 from stratakv.engine.snapshot import read_snapshot
 from stratakv.engine.statistics_off import statistics_off
+from stratakv.engine.terms import DEFAULTS, PutOptions
 from stratakv.engine.tiers import TieredStorageManager
 from stratakv.engine.wrapping import DiskcacheEngine, recognise
 from stratakv.errors import ConfigurationError, StoreLockedError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from stratakv.backends.base import Backend
     from stratakv.clock import Clock
     from stratakv.engine.compression import CompressionEngine
+    from stratakv.engine.modes.base import Mode
 
 
 D = TypeVar("D")
@@ -128,7 +129,10 @@ class OptimizationMiddleware(LargeFace, MappingFace):
         """
         if strategy is not None:
             available(strategy)
-        self._working().put(key, data, PutOptions(tier, pin, ttl, namespace, None, strategy))
+        options = DEFAULTS
+        if not (tier is StorageTier.HOT and ttl is None and namespace is None and strategy is None and not pin):
+            options = PutOptions(tier, pin, ttl, namespace, None, strategy)
+        self._working().put(key, data, options)
         return True
 
     def retrieve(self, key: str, default: Any = None) -> Any:

@@ -148,15 +148,15 @@ class PackSource:
         row = self.row(pack)
         return self.range(row, 0, row.length) if self.is_remote(row) else b""
 
-    def payload(self, row: PackRow, block: Block, fetched: bytes | None) -> Encoded:
+    def payload(self, row: PackRow, index: PackIndex, block: Block, fetched: bytes | None) -> Encoded:
         """Return a block that passed its check; `fetched` is what is here of it already. Errors as `index`."""
         payload = self.range(row, block.offset, block.length) if fetched is None else fetched
         try:
-            return check_block(payload, block, describe(row))
+            return check_block(payload, block, index.name)
         except CorruptionError:
             if not self.is_remote(row):
                 raise
-            return check_block(self.range(row, block.offset, block.length), block, describe(row))
+            return check_block(self.range(row, block.offset, block.length), block, index.name)
 
     def names(self, row: PackRow, index: PackIndex, fetched: bytes | None) -> PackNames | None:
         """Return the names that a pack tells; None where it has none, or they are damaged: its values are not."""

@@ -28,11 +28,17 @@ class Pending:
         self.failure: BaseException | None = None
 
     def show(self) -> None:
-        """Make it visible; once more where an interrupt came in between, since doing it twice does no harm."""
+        """Make it visible."""
         try:
-            self._apply(self.sequence, self.segment, self.offset)
-        except BaseException:  # an interrupt, or what a signal handler raises
-            self._apply(self.sequence, self.segment, self.offset)
+            show(self._apply, self.sequence, self.segment, self.offset)
+        finally:
             self.visible = True
-            raise
-        self.visible = True
+
+
+def show(apply: Apply, sequence: int, segment: int, offset: int) -> None:
+    """Make a record visible; once more where an interrupt came in between, since doing it twice does no harm."""
+    try:
+        apply(sequence, segment, offset)
+    except BaseException:  # an interrupt, or what a signal handler raises
+        apply(sequence, segment, offset)
+        raise

@@ -5,7 +5,6 @@ Never changes what is stored; what a read changes in RAM is `admitting`'s.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.engine.admitting import Admitting, Loaded
@@ -77,8 +76,8 @@ class Reader:
             self._count_hit()
             return self._loads(self._decode(entry.blob.encoded))
         self.count_miss()
-        found = self.load(key)
-        return default if found is None else found.value
+        found = self._load(key)
+        return default if found is None else found[0]
 
     def get_with_tier(self, key: str) -> Value | None:
         """Return the value with its tier, version, expiry and extra; None on a miss."""
@@ -95,7 +94,11 @@ class Reader:
             value = self._loads(self._decode(entry.blob.encoded))
             return Value(value, StorageTier.HOT, entry.version, entry.expires, entry.extra)
         self.count_miss()
-        return self.load(key)
+        found = self._load(key)
+        if found is None:
+            return None
+        value, state, tier = found
+        return Value(value, TIERS[tier], state.version, state.expires, state.extra)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, object]:
         """Return the values that are there. Keys below RAM are read in the order in which they lie.
@@ -123,21 +126,19 @@ class Reader:
 
     def state(self, key: str) -> State | None:
         """Return what is known of a key, expired and deleted ones included; None where there is nothing."""
+        return self._state(key, encode_key(key))
+
+    def _state(self, key: str, stored_key: bytes) -> State | None:
         record = self._parts.dirty.get(key)
         if record is not None:
             return State(
                 record.version, record.digest, record.namespace, record.pin, record.expires, record.extra,
                 record.tombstone, None, 0, IN_HOT, None, 0,
             )  # fmt: skip
-        found = self._parts.catalog.find(encode_key(key))
-        if found is None:
-            return None
-        if found.digest is None and found.blob is not None:
+        found = self._parts.catalog.find(stored_key)
+        if found is not None and found.digest is None and found.blob is not None:
             raise self.corrupt(CorruptionError("the catalog names a content that it does not list"), key)
-        return State(
-            found.version, found.digest, found.namespace, found.pin, found.expires, found.extra, found.blob is None,
-            found.place, found.home, found.tier, found.blob, found.accesses,
-        )  # fmt: skip
+        return found
 
     def live_state(self, key: str) -> State | None:
         """Return the state of a key that has a value now."""
@@ -167,29 +168,34 @@ class Reader:
 
     # -- below RAM -------------------------------------------------------------------------------------------
 
-    def load(self, key: str) -> Value | None:
-        """Read a key from journal or packs, and take it into RAM if the policies say so."""
+    def _load(self, key: str) -> tuple[object, State, int] | None:
+        """Read a key from journal or packs, and take it into RAM if the policies say so.
+
+        Returns its value, its state and the number of the tier that it came from; None on a miss.
+        """
         parts = self._parts
         stored_key = check_key(key)  # here and not before: what RAM holds has a good key
         began = self._monotonic()
         for attempt in range(RETRIES):
-            with contextlib.nullcontext() if attempt < STEADY_AFTER else parts.shelf.removals:
-                try:
+            try:
+                if attempt < STEADY_AFTER:
                     return self._load_once(key, stored_key, began)
-                except (PackGoneError, KeyError):
-                    continue  # it moved between look-up and read
+                with parts.shelf.removals:
+                    return self._load_once(key, stored_key, began)
+            except (PackGoneError, KeyError):
+                continue  # it moved between look-up and read
         raise CorruptionError(f"{key!r} moved {RETRIES} times while it was read")
 
-    def _load_once(self, key: str, stored_key: bytes, began: float) -> Value | None:
+    def _load_once(self, key: str, stored_key: bytes, began: float) -> tuple[object, State, int] | None:
         """Look the key up and read it; PackGoneError or KeyError where it moved in between."""
         parts = self._parts
         stamp = self._admitting.stamp(key)
-        state = self.live_state(key)
-        if state is None:
+        state = self._state(key, stored_key)
+        if state is None or state.digest is None or (state.expires and self.is_expired(state.expires)):
             self._count_absent()
             return None
         try:
-            loaded = self._flights.run((key, state.version, state.place), lambda: self._fetch(state))
+            loaded = self._flights.run((key, state.version, state.place), self._fetch, state)
         except CorruptionError as failure:
             if self.has_moved(key, state):
                 raise KeyError(key) from failure
@@ -198,7 +204,7 @@ class Reader:
         self._admitting.admit(key, state, loaded, stamp)
         value = self._loads(loaded.plaintext)
         parts.below.add(state.namespace, loaded.tier, self._monotonic() - began)
-        return Value(value, TIERS[loaded.tier], state.version, state.expires, state.extra)
+        return value, state, loaded.tier
 
     def fetch(self, key: str, state: State) -> tuple[bytes, Encoded | None]:
         """Return the plaintext, and the payload if it was journaled, of a state that its key's lock keeps current."""
@@ -231,7 +237,8 @@ class Reader:
                 raise KeyError(digest)
             place, home, tier = found.place, found.namespace, found.tier
         try:
-            return self._whole(parts.shelf.read(place, digest, home), None, tier, state, home)
+            plaintext = parts.shelf.read(place, digest, home)
+            return self._whole(plaintext, state, home) if is_manifest(plaintext) else Loaded(plaintext, tier)
         except CorruptionError:
             blob = parts.dirty.find_blob(digest)
             if blob is None:
@@ -245,13 +252,13 @@ class Reader:
         plaintext = self._parts.compression.decode(encoded)
         if digest_of(plaintext, self._parts.labels.salt(blob.namespace)) != digest:
             raise CorruptionError("the journal holds other bytes than were written")
-        return self._whole(plaintext, encoded, IN_HOT, state, blob.namespace)
+        if is_manifest(plaintext):
+            return self._whole(plaintext, state, blob.namespace)
+        return Loaded(plaintext, IN_HOT, encoded)
 
-    def _whole(self, plaintext: bytes, encoded: Encoded | None, tier: int, state: State, home: int) -> Loaded:
-        """Return a content as it was found, or put together where that is a manifest."""
-        if not is_manifest(plaintext):
-            return Loaded(plaintext, tier, encoded)
-        return Loaded(*self.assembler.whole(read_manifest(plaintext), self._parts.labels.salt(home), state.pin))
+    def _whole(self, manifest: bytes, state: State, home: int) -> Loaded:
+        """Return the value that a manifest stands for, put together."""
+        return Loaded(*self.assembler.whole(read_manifest(manifest), self._parts.labels.salt(home), state.pin))
 
     def manifest_of(self, state: State) -> Manifest | None:
         """Return the manifest of a key's content; None where it is kept whole.

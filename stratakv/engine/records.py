@@ -45,7 +45,7 @@ class KeyRecord(NamedTuple):
     expires: int
     written: int
     extra: bytes | None
-    tombstone: bool
+    tombstone: bool = False
 
 
 class Place(NamedTuple):
@@ -82,7 +82,7 @@ def check_key(key: object) -> bytes:
     """
     if type(key) is not str:
         raise ConfigurationError(f"keys are str, not {type(key).__name__}: convert the key, for instance with str(key)")
-    encoded = encode_key(key)
+    encoded = b"s" + key.encode("utf-8", "surrogatepass")  # as `encode_key` does it, without the call
     if not 1 < len(encoded) <= MAX_KEY_BYTES + 1:
         if not key:
             raise ConfigurationError("the key is empty: a key has 1 to 1024 bytes")

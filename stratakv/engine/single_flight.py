@@ -5,12 +5,13 @@ Owns which work is under way. A failure reaches every caller that shared it. Inv
 
 from __future__ import annotations
 
-import threading
+from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -19,45 +20,42 @@ class _Flight(Generic[T]):
 
     def __init__(self, owner: int) -> None:
         # Held by the leader until its work ended; a third of the price of an Event.
-        self.done = threading.Lock()
+        self.done = Lock()
         self.done.acquire()
         self.owner = owner
         self.result: T | None = None
         self.failure: BaseException | None = None
+
+    def wait(self) -> T:
+        with self.done:
+            pass
+        if self.failure is not None:
+            raise self.failure
+        return self.result  # type: ignore[return-value]  # set before `done`, may be None only if T allows it
 
 
 class SingleFlight(Generic[T]):
     """Runs work once for all who ask for it at the same time."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._flights: dict[Hashable, _Flight[T]] = {}
 
-    def run(self, name: Hashable, work: Callable[[], T]) -> T:
-        """Return what `work` returns, ours or that of a caller who came first. Re-entry runs the work itself."""
-        me = threading.get_ident()
-        with self._lock:
-            flight = self._flights.get(name)
-            if flight is None:
-                mine = self._flights[name] = _Flight(me)
-        if flight is None:
-            return self._lead(name, mine, work)
-        if flight.owner == me:
-            return work()
-        with flight.done:
-            pass
-        if flight.failure is not None:
-            raise flight.failure
-        return flight.result  # type: ignore[return-value]  # set before `done`, may be None only if T allows it
+    def run(self, name: Hashable, work: Callable[[A], T], argument: A) -> T:
+        """Return what `work` returns of `argument`, ours or that of a caller who came first.
 
-    def _lead(self, name: Hashable, flight: _Flight[T], work: Callable[[], T]) -> T:
+        Re-entry runs the work itself. `name` consists of built-in types, so that nobody comes between a look for
+        its flight and the entry of another.
+        """
+        mine: _Flight[T] = _Flight(get_ident())
+        flight = self._flights.setdefault(name, mine)
+        if flight is not mine:
+            return work(argument) if flight.owner == mine.owner else flight.wait()
         try:
-            flight.result = work()
-            return flight.result
+            mine.result = result = work(argument)
+            return result
         except BaseException as failure:
-            flight.failure = failure
+            mine.failure = failure
             raise
         finally:
-            with self._lock:
-                del self._flights[name]
-            flight.done.release()
+            del self._flights[name]
+            mine.done.release()

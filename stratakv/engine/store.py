@@ -27,11 +27,11 @@ from stratakv.engine.recording import Recording
 from stratakv.engine.records import check_key
 from stratakv.engine.snapshot import write_snapshot
 from stratakv.engine.statistics import Statistics
+from stratakv.engine.terms import DEFAULTS, PutOptions
 from stratakv.engine.tuning import Tuning
-from stratakv.engine.writing import Condition, Writer, Written
+from stratakv.engine.writing import Writer
 from stratakv.errors import ClosedError, ConfigurationError, StoreLockedError, StrataError
 from stratakv.files import Files
-from stratakv.types import CompressionStrategy, StorageTier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -39,9 +39,10 @@ if TYPE_CHECKING:
 
     from stratakv.backends.base import Backend
     from stratakv.config import OptimizationConfig
+    from stratakv.engine.contents import Content
     from stratakv.engine.large.sources import Source
-    from stratakv.engine.modes.base import PutOptions
     from stratakv.engine.state import State
+    from stratakv.types import StorageTier
 
 
 log = logging.getLogger("stratakv")
@@ -144,28 +145,13 @@ class Store:
             check_key(key)
         return self.get(key, default)
 
-    def put(
-        self,
-        key: str,
-        value: object,
-        *,
-        tier: StorageTier = StorageTier.HOT,
-        pin: bool = False,
-        ttl: float | None = None,
-        namespace: str | None = None,
-        extra: bytes | None = None,
-        condition: Condition | None = None,
-        strategy: CompressionStrategy | None = None,
-    ) -> Written | None:
+    def put(self, key: str, value: object, options: PutOptions = DEFAULTS) -> Content | None:
         """Store a value; see `Writer.put`."""
-        return self._writable().put(
-            key, value, tier=tier, pin=pin, ttl=ttl, namespace=namespace, extra=extra, condition=condition,
-            strategy=strategy,
-        )  # fmt: skip
+        return self._writable().put(key, value, options)
 
-    def put_stream(self, key: str, file: Source, options: PutOptions) -> Written:
+    def put_stream(self, key: str, file: Source, options: PutOptions) -> Content:
         """Store what a file holds; see `Writer.put_stream`."""
-        return self._writable().put_stream(key, file, **options._asdict())
+        return self._writable().put_stream(key, file, options)
 
     def get_range(self, key: str, start: int, stop: int, default: object = None) -> object:
         """Return a part of a value; see `Ranges.read`."""
@@ -179,41 +165,18 @@ class Store:
         check_key(key)
         return open_value(self.parts, self.reader, key, self.check_open)
 
-    def add(
-        self,
-        key: str,
-        value: object,
-        *,
-        tier: StorageTier = StorageTier.HOT,
-        pin: bool = False,
-        ttl: float | None = None,
-        namespace: str | None = None,
-        extra: bytes | None = None,
-        strategy: CompressionStrategy | None = None,
-    ) -> bool:
+    def add(self, key: str, value: object, options: PutOptions = DEFAULTS) -> bool:
         """Store a value if the key has none; return whether it was stored."""
-        written = self.put(
-            key, value, tier=tier, pin=pin, ttl=ttl, namespace=namespace, extra=extra, condition=_absent,
-            strategy=strategy,
-        )  # fmt: skip
-        return written is not None
+        return self._writable().put(key, value, options, _absent) is not None
 
-    def replace(
-        self,
-        key: str,
-        value: object,
-        expected: object,
-        *,
-        ttl: float | None = None,
-        namespace: str | None = None,
-    ) -> bool:
+    def replace(self, key: str, value: object, expected: object, options: PutOptions = DEFAULTS) -> bool:
         """Store a value if the present one equals `expected`, type and all; return whether it was stored."""
         writer = self._writable()
 
         def unchanged(state: State | None) -> bool:
             return state is not None and state.digest == writer.contents.digest_of(expected, state.namespace)
 
-        return writer.put(key, value, ttl=ttl, namespace=namespace, condition=unchanged) is not None
+        return writer.put(key, value, options, unchanged) is not None
 
     def delete(self, key: str, *, tombstone: bool = False) -> bool:
         """Delete a key; return whether it had a value."""
@@ -244,9 +207,9 @@ class Store:
 
     # -- many keys -------------------------------------------------------------------------------------------
 
-    def put_many(self, items: Mapping[str, object], *, ttl: float | None = None, namespace: str | None = None) -> int:
+    def put_many(self, items: Mapping[str, object], options: PutOptions = DEFAULTS) -> int:
         """Store many values: all or none; return how many."""
-        return self._writable().put_many(items, ttl=ttl, namespace=namespace)
+        return self._writable().put_many(items, options)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, object]:
         """Return the values of the keys that have one."""

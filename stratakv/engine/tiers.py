@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from stratakv.config import OptimizationConfig
 from stratakv.engine.store import Store
+from stratakv.engine.terms import PutOptions
 from stratakv.errors import ConfigurationError
 from stratakv.types import StorageTier
 
@@ -69,7 +70,7 @@ class TieredStorageManager:
             SerializationError, ConfigurationError: The value or key is not accepted.
         """
         check_is_record(copies=self._copies)
-        self._store.put(key, data, tier=tier, pin=pin_tier)
+        self._store.put(key, data, PutOptions(tier, pin_tier))
         return True
 
     def read(self, key: str) -> tuple[object, StorageTier] | tuple[None, None]:

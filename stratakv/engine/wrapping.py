@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
+import math
 from abc import ABC, abstractmethod
 from collections import UserDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,6 +85,10 @@ class Engine(ABC):
     def delete(self, key: str) -> bool:
         """Delete a key; return whether it was there, as far as the engine says."""
 
+    def time_left(self, key: str) -> float | None:
+        """Return the seconds until a key expires where reading it does not tell; None for never, or where unknown."""
+        return None
+
     def discard(self, key: str) -> None:
         """Make sure that it has no copy of a key."""
         self.delete(key)
@@ -130,7 +135,9 @@ class VerbEngine(Engine):
         self.verbs = frozenset({read, write, "delete"})
         self._takes_default = _takes_default(self._read)
         self._ttl_keyword = next((name for name in self._TTL_SECONDS if _takes(self._write, name)), None)
-        self.keeps_ttl = self._ttl_keyword is not None
+        self._takes_px = _takes(self._write, "px")  # Redis: milliseconds, while its `ex` refuses parts of a second
+        self.keeps_ttl = self._ttl_keyword is not None or self._takes_px
+        self._milliseconds_left = getattr(engine, "pttl", None)
         self.lists = callable(getattr(engine, "keys", None)) and not _takes(engine.keys, "pattern")
 
     def read(self, key: str) -> EngineValue:
@@ -141,6 +148,8 @@ class VerbEngine(Engine):
     def write(self, key: str, value: object, ttl: float | None = None, extra: bytes | None = None) -> None:
         if ttl is None:
             answer = self._write(key, value)
+        elif self._takes_px:
+            answer = self._write(key, value, px=max(1, math.ceil(ttl * 1000)))
         elif self._ttl_keyword is not None:
             answer = self._write(key, value, **{self._ttl_keyword: ttl})
         else:
@@ -149,6 +158,10 @@ class VerbEngine(Engine):
             )
         if answer is False:
             raise StrataError(f"{type(self.raw).__name__} did not store {key!r}: it answered False")
+
+    def time_left(self, key: str) -> float | None:
+        left = self._milliseconds_left(key) if callable(self._milliseconds_left) else -1
+        return max(left, 1) / 1000 if type(left) is int and left >= 0 else None  # -1: for ever, -2: gone
 
     def delete(self, key: str) -> bool:
         done = self._delete(key)
@@ -177,7 +190,7 @@ class VerbEngine(Engine):
         for name in self._TTL_SECONDS:
             if name in keywords and _takes(self._write, name):
                 ttl = keywords.pop(name)
-        if "px" in keywords and _takes(self._write, "px"):
+        if "px" in keywords and self._takes_px:
             ttl = keywords.pop("px") / 1000
         super().store_options(value, keywords)
         return StoreOptions(value, ttl, None)

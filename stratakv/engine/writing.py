@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from stratakv.engine.committing import Change, Committer
 from stratakv.engine.contents import Content, Contents
@@ -19,9 +19,8 @@ from stratakv.engine.parts import STRIPES, Parts
 from stratakv.engine.records import ANYWHERE, IN_HOT, TIER_NUMBERS, KeyRecord, check_key
 from stratakv.engine.state import State
 from stratakv.engine.telemetry import DEDUP_HITS, DELETES, WRITES
-from stratakv.engine.terms import Asked, Terms
+from stratakv.engine.terms import DEFAULTS, Asked, PutOptions, Terms
 from stratakv.errors import CapacityError, ConfigurationError
-from stratakv.types import StorageTier
 
 if TYPE_CHECKING:
     from stratakv.engine.codecs.base import Encoded
@@ -29,21 +28,9 @@ if TYPE_CHECKING:
     from stratakv.engine.labels import Label
     from stratakv.engine.large.sources import Source
     from stratakv.engine.reading import Reader
-    from stratakv.types import CompressionStrategy
+    from stratakv.types import CompressionStrategy, StorageTier
 
 Condition = Callable[[State | None], bool]
-
-
-class Written(NamedTuple):
-    """What a store did.
-
-    Attributes:
-        digest: The content's digest.
-        duplicate: The content was known already, so nothing was encoded and no payload written.
-    """
-
-    digest: bytes
-    duplicate: bool
 
 
 class Writer:
@@ -66,9 +53,14 @@ class Writer:
         self.contents = Contents(parts)
         self._streaming = Streaming(parts, self.contents, reader.assembler)
         self._count = parts.counters.add
+        self._count_write = parts.counters.ticker(WRITES)
+        self._count_duplicate = parts.counters.ticker(DEDUP_HITS)
+        self._check_room = parts.check_room
+        self._pins = parts.pins
+        self._dirty = parts.dirty
         storage = parts.config.storage
-        self._dirty_bytes = int(storage.dirty_limit_mb * 1024 * 1024)
-        self._dirty_entries = storage.dirty_limit_entries
+        self._most_bytes = int(storage.dirty_limit_mb * 1024 * 1024)
+        self._most_entries = storage.dirty_limit_entries
 
     # -- locks -----------------------------------------------------------------------------------------------
 
@@ -94,47 +86,29 @@ class Writer:
     # -- stores ----------------------------------------------------------------------------------------------
 
     def put(
-        self,
-        key: str,
-        value: object,
-        *,
-        tier: StorageTier = StorageTier.HOT,
-        pin: bool = False,
-        ttl: float | None = None,
-        namespace: str | None = None,
-        extra: bytes | None = None,
-        condition: Condition | None = None,
-        strategy: CompressionStrategy | None = None,
-    ) -> Written | None:
-        """Store one value; None where `condition`, asked under the key's lock about its live state, says no."""
-        stored_key = check_key(key)
-        asked = self._terms.of(key, tier, ttl, namespace, extra, pin=pin)
-        self._parts.check_room()
-        content = self.contents.prepare(value, asked.label, strategy)
-        return self._put(key, stored_key, asked, content, condition, strategy)
+        self, key: str, value: object, options: PutOptions = DEFAULTS, condition: Condition | None = None
+    ) -> Content | None:
+        """Store one value and return what was stored.
 
-    def put_stream(
-        self,
-        key: str,
-        file: Source,
-        *,
-        tier: StorageTier = StorageTier.HOT,
-        pin: bool = False,
-        ttl: float | None = None,
-        namespace: str | None = None,
-        extra: bytes | None = None,
-        strategy: CompressionStrategy | None = None,
-    ) -> Written:
+        None where `condition`, asked under the key's lock about its live state, says no.
+        """
+        stored_key = check_key(key)
+        asked = self._terms.of(key, options)
+        self._check_room()
+        content = self.contents.prepare(value, asked.label, options.strategy)
+        return self._put(key, stored_key, asked, content, options.strategy, condition)
+
+    def put_stream(self, key: str, file: Source, options: PutOptions) -> Content:
         """Store what a file holds as one bytes value, a few chunks of it in RAM at a time."""
         stored_key = check_key(key)
-        asked = self._terms.of(key, tier, ttl, namespace, extra, pin=pin)
-        self._parts.check_room()
-        if IN_HOT in (asked.tier if pin else ANYWHERE, self._pin_of(key)):
+        asked = self._terms.of(key, options)
+        self._check_room()
+        if IN_HOT in (asked.tier if asked.pin else ANYWHERE, self._pin_of(key)):
             raise ConfigurationError(
                 f"{key!r} is pinned to RAM, where a stream would be as a whole: unpin it, or store its bytes"
             )
-        content = self._streaming.prepare(file, asked.label, strategy)
-        stored = self._put(key, stored_key, asked, content, None, strategy)
+        content = self._streaming.prepare(file, asked.label, options.strategy)
+        stored = self._put(key, stored_key, asked, content, options.strategy)
         assert stored is not None  # only a condition makes it None
         return stored
 
@@ -144,49 +118,47 @@ class Writer:
         stored_key: bytes,
         asked: Asked,
         content: Content,
-        condition: Condition | None,
         strategy: CompressionStrategy | None,
-    ) -> Written | None:
+        condition: Condition | None = None,
+    ) -> Content | None:
         """Commit a content under a key, and let go of it."""
         label, tier, pin, expires, written, extra = asked
         try:
-            self._make_room()
+            if self._dirty.journal_bytes >= self._most_bytes or len(self._dirty) >= self._most_entries:
+                self._make_room()
             with self._locks[hash(key) % STRIPES]:
                 if condition is not None and not condition(self._reader.live_state(key)):
                     return None
-                pinned = tier if pin else self._pin_of(key)
+                pinned = tier if pin else self._pin_of(key) if self._pins else ANYWHERE
                 if pinned == IN_HOT:
                     content, encoded = self.contents.with_payload(content, label, strategy)
                     self._parts.hot.check_pin(key, len(encoded.payload), extra)
                 target = _target(pinned or tier)
-                record = KeyRecord(
-                    0, content.digest, label.number, pinned, target, expires, written, extra, tombstone=False
-                )
-                self._commit.one(Change(key, stored_key, record, content))
+                record = KeyRecord(0, content.digest, label.number, pinned, target, expires, written, extra)
+                self._commit.one((key, stored_key, record, content))
         finally:
-            self.contents.let_go(content)
-        self._count(WRITES, 1)
-        self.contents.count_loss(content)
-        duplicate = content.lease is not None
-        if duplicate:
-            self._count(DEDUP_HITS, 1)
-        return Written(content.digest, duplicate)
+            if content.lease is not None or content.chunked is not None:
+                self.contents.let_go(content)
+        self._count_write()
+        if content.loss is not None:
+            self.contents.count_loss(content)
+        if content.is_duplicate:
+            self._count_duplicate()
+        return content
 
-    def put_many(self, items: Mapping[str, object], *, namespace: str | None = None, ttl: float | None = None) -> int:
+    def put_many(self, items: Mapping[str, object], options: PutOptions = DEFAULTS) -> int:
         """Store many values in one journal record: all or none."""
         contents: list[Content] = []
-        self._parts.check_room()
+        self._check_room()
         try:
             changes = []
             for key, value in items.items():
                 stored_key = check_key(key)
-                label, _, _, expires, written, _ = self._terms.of(key, StorageTier.HOT, ttl, namespace, None, pin=False)
+                label, _, _, expires, written, _ = self._terms.of(key, options)
                 content = self.contents.prepare(value, label)
                 contents.append(content)
-                record = KeyRecord(
-                    0, content.digest, label.number, ANYWHERE, ANYWHERE, expires, written, None, tombstone=False
-                )
-                changes.append((Change(key, stored_key, record, content), label))
+                record = KeyRecord(0, content.digest, label.number, ANYWHERE, ANYWHERE, expires, written, None)
+                changes.append(((key, stored_key, record, content), label))
             if not changes:
                 return 0
             self._make_room()
@@ -204,13 +176,14 @@ class Writer:
 
     def _with_pin(self, change: Change, label: Label) -> Change:
         """Return a change that keeps its key's pin. The key's lock is held."""
-        pinned = self._pin_of(change.key)
-        content = change.content
+        key, stored_key, record, content = change
+        pinned = self._pin_of(key)
+        if not pinned:
+            return change
         if pinned == IN_HOT and content is not None:
             content, encoded = self.contents.with_payload(content, label)
-            self._parts.hot.check_pin(change.key, len(encoded.payload))
-        record = change.record._replace(pin=pinned, target=_target(pinned))
-        return change._replace(record=record, content=content)
+            self._parts.hot.check_pin(key, len(encoded.payload))
+        return key, stored_key, record._replace(pin=pinned, target=_target(pinned)), content
 
     def _pin_of(self, key: str) -> int:
         """Return where a key is pinned; its pin survives an overwrite, but not the end of its value."""
@@ -228,7 +201,7 @@ class Writer:
             lived = state is not None and state.digest is not None and not self._reader.is_expired(state.expires)
             if state is None and not tombstone:
                 return False
-            self._commit.one(Change(key, stored_key, self._gone(tombstone=tombstone), None))
+            self._commit.one((key, stored_key, self._gone(tombstone=tombstone), None))
         if lived:
             self._count(DELETES, 1)
         return lived
@@ -246,7 +219,7 @@ class Writer:
             live = [key for key in unique if self._reader.live_state(key) is not None]
             if live:
                 gone = self._gone(tombstone=False)
-                self._commit.many([Change(key, unique[key], gone, None) for key in live])
+                self._commit.many([(key, unique[key], gone, None) for key in live])
         self._count(DELETES, len(live))
         return len(live)
 
@@ -278,12 +251,12 @@ class Writer:
                     self._parts.hot.check_pin(key, len(encoded.payload), state.extra)
             record = KeyRecord(
                 0, state.digest, state.namespace, pinned, _target(target), state.expires,
-                self._reader.written(key), state.extra, tombstone=False,
+                self._reader.written(key), state.extra,
             )  # fmt: skip
             digest = state.digest or b""
             content = Content(digest, encoded, self.contents.lease(digest))
             try:
-                self._commit.one(Change(key, stored_key, record, content), by_reference=True)
+                self._commit.one((key, stored_key, record, content), by_reference=True)
             except BaseException:
                 if content.lease is not None:
                     self.contents.release(content.lease)
@@ -309,8 +282,7 @@ class Writer:
 
     def _make_room(self, *, urgent: bool = False) -> None:
         """Wait while too much is dirty. What is urgent, because it frees room, goes on where none can be made."""
-        dirty = self._parts.dirty
-        if len(dirty) >= self._dirty_entries or dirty.journal_bytes >= self._dirty_bytes:
+        if self._dirty.journal_bytes >= self._most_bytes or len(self._dirty) >= self._most_entries:
             try:
                 self._relieve(urgent=urgent)
             except CapacityError:

@@ -58,8 +58,7 @@ class Admission:
 
     def read_below(self, content: int) -> int:
         """A content was read below RAM; return the estimate of its uses, this one included."""
-        self._sketch.add(content)
-        return self._sketch.estimate(content)
+        return self._sketch.count(content)
 
     def left_ram(self, content: int, uses: int, idle: float) -> None:
         """An entry leaves RAM, where it was read so often, and last so many seconds ago."""

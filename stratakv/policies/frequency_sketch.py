@@ -60,7 +60,7 @@ class FrequencySketch:
         """Count one use, or several at once, of the key with that hash."""
         place = key_hash * _SPREAD % _PRIME
         raised = _RAISED_BY_ONE if uses == 1 else _RAISED[min(uses, MOST)]
-        # Written out, here and in `estimate`: a loop over the rows would take half as long again.
+        # Written out, here, in `count` and in `estimate`: a loop over the rows would take half as long again.
         (length0, row0), (length1, row1), (length2, row2), (length3, row3) = self._rows
         index = place % length0
         row0[index] = raised[row0[index]]
@@ -73,6 +73,25 @@ class FrequencySketch:
         self._uses += uses
         if self._uses >= self.sample_size:
             self.age()
+
+    def count(self, key_hash: int) -> int:
+        """Count one use of the key with that hash and return its estimate, in less time than `add` and `estimate`."""
+        place = key_hash * _SPREAD % _PRIME
+        raised = _RAISED_BY_ONE
+        (length0, row0), (length1, row1), (length2, row2), (length3, row3) = self._rows
+        index = place % length0
+        row0[index] = uses0 = raised[row0[index]]
+        index = place % length1
+        row1[index] = uses1 = raised[row1[index]]
+        index = place % length2
+        row2[index] = uses2 = raised[row2[index]]
+        index = place % length3
+        row3[index] = uses3 = raised[row3[index]]
+        self._uses += 1
+        if self._uses >= self.sample_size:
+            self.age()
+            return self.estimate(key_hash)
+        return min(uses0, uses1, uses2, uses3)
 
     def estimate(self, key_hash: int) -> int:
         """Return about how many uses of the key were counted lately, 0 to `MOST`."""

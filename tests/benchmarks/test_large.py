@@ -20,7 +20,7 @@ from benchmarks.large.sizes import WAYS
 from benchmarks.large.streams import make, passed_elsewhere, streamed
 from benchmarks.large.summary import goals, summary
 from benchmarks.large.text import edited, grown, library_text
-from benchmarks.readme import README, with_table
+from benchmarks.readme import PAGE, with_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,9 +182,9 @@ def test_a_process_that_fails_is_told_with_its_last_words(tmp_path: Path) -> Non
         passed_elsewhere(tmp_path / "missing", tmp_path)
 
 
-def test_the_readme_has_a_place_for_the_tables(result: dict[str, Any]) -> None:
+def test_the_documents_have_a_place_for_the_tables(result: dict[str, Any]) -> None:
     table = markdown(result)
     (row,) = result["documents"]
     assert f"| pages, 3 x {row['bytes'] / 3000:.0f} KB | all stored, then settled |" in table
     assert "| warm | bytes | 1,000 |" in table
-    assert table in with_table(README.read_text(encoding="utf-8"), table, "large")
+    assert table in with_table(PAGE.read_text(encoding="utf-8"), table, "large")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import main as by_name
-from benchmarks.readme import TABLE_BEGIN, TABLE_END, refresh_named, with_table
+from benchmarks.readme import HEADLINES_BEGIN, HEADLINES_END, TABLE_BEGIN, TABLE_END, refresh_named, with_table
 from benchmarks.reduction import command, loss, main
 from benchmarks.reduction import run as running
 from benchmarks.reduction.corpora import Corpus, Directory
@@ -288,19 +288,22 @@ def test_without_matplotlib_the_picture_is_refused_at_once(
     assert "stratakv[plots]" in capsys.readouterr().err
 
 
-def test_the_readme_takes_the_table(
+def test_the_documents_take_the_table(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, result = measured(capsys, "--data", str(data), "--only", "tau_airline_messages,vec_bytes")
     table = markdown(result)
     assert "| tau_airline_messages | 1,600 |" in table
     assert "| episodic | 70% |" in table
-    saved, readme = tmp_path / "result.json", tmp_path / "README.md"
+    saved, page, readme = tmp_path / "result.json", tmp_path / "benchmarks.md", tmp_path / "README.md"
     saved.write_text(json.dumps(result))
+    monkeypatch.setattr("benchmarks.readme.PAGE", page)
     monkeypatch.setattr("benchmarks.readme.README", readme)
-    readme.write_text("no markers")
+    readme.write_text(f"{HEADLINES_BEGIN}\n{HEADLINES_END}\n")
+    page.write_text("no markers")
     assert refresh_named(["reduction", "--result", str(saved)]) == 2
-    readme.write_text(f"before\n{TABLE_BEGIN}\nold\n{TABLE_END}\nafter\n")
+    page.write_text(f"before\n{TABLE_BEGIN}\nold\n{TABLE_END}\nafter\n")
     assert refresh_named(["reduction", "--result", str(saved)]) == 0
-    assert readme.read_text() == f"before\n{TABLE_BEGIN}\n\n{table}\n\n{TABLE_END}\nafter\n"
-    assert with_table(readme.read_text(), table) == readme.read_text()
+    assert page.read_text() == f"before\n{TABLE_BEGIN}\n\n{table}\n\n{TABLE_END}\nafter\n"
+    assert with_table(page.read_text(), table) == page.read_text()
+    assert "| JSON messages, % saved | **" in readme.read_text()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from benchmarks.readme import README, with_table
+from benchmarks.readme import PAGE, with_table
 from benchmarks.reduction.loss import nearest, recall
 from benchmarks.vectors import main
 from benchmarks.vectors.markdown import markdown
@@ -173,7 +173,7 @@ def test_a_goal_takes_the_smallest_of_what_finds_enough() -> None:
     ]
 
 
-def test_the_readme_has_a_place_for_the_tables(result: dict[str, Any]) -> None:
+def test_the_documents_have_a_place_for_the_tables(result: dict[str, Any]) -> None:
     table = markdown(result)
     assert "| rotated | 0.9995 |" in table
-    assert table in with_table(README.read_text(encoding="utf-8"), table, "vectors")
+    assert table in with_table(PAGE.read_text(encoding="utf-8"), table, "vectors")

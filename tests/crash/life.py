@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratakv.config import OptimizationConfig
-from stratakv.engine.modes.base import DEFAULTS
+from stratakv.engine.terms import DEFAULTS
 from stratakv.types import StorageTier
 from tests.large.documents import Pipe
 

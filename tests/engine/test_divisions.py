@@ -16,9 +16,9 @@ KB = 1024
 
 def put(table: HotTable, key: str, namespace: int, size: int = KB, *, pinned: bool = False) -> bool:
     digest = key.encode().ljust(32, b"\0")
-    return table.put(
-        key, digest, Encoded(0, 0, size, b"x" * size), 1, expires=0, namespace=namespace, used=0.0, pinned=pinned
-    )
+    with table.lock:
+        table.enter(key, digest, Encoded(0, 0, size, b"x" * size), 1, 0, namespace, 0.0, None, pinned)
+    return key in table.entries
 
 
 def of(table: HotTable, namespace: int) -> list[str]:
@@ -28,6 +28,8 @@ def of(table: HotTable, namespace: int) -> list[str]:
 def sums_are_true(table: HotTable) -> None:
     """Every entry that is not pinned is tracked by its own division alone, and the sums are those of the entries."""
     divisions = [table.divisions.common, *table.divisions.own.values()]
+    for division in divisions:
+        division.tell()
     for key, entry in table.entries.items():
         tracking = [division for division in divisions if key in division.policy]
         assert tracking == ([] if entry.pinned else [entry.division])

@@ -10,8 +10,8 @@ from stratakv import ManualClock, StorageTier
 from stratakv.engine.explanation import Explanation, codec_name
 from stratakv.engine.moments import moment, span
 from stratakv.errors import ConfigurationError
+from tests.documents.blocks import rows
 from tests.engine.explained import DAY, HOUR, open_store, place, prospect, told
-from tests.test_documents import rows
 
 if TYPE_CHECKING:
     from pathlib import Path

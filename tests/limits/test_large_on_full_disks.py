@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stratakv.clock import ManualClock
-from stratakv.engine.modes.base import DEFAULTS
 from stratakv.engine.store import Store
+from stratakv.engine.terms import DEFAULTS
 from stratakv.errors import CapacityError
 from tests.crash.life import settings
 from tests.crash.soundness import check_no_orphans, check_sums, leave

@@ -174,8 +174,9 @@ def test_statistics_ask_a_remote_tier_for_nothing(tmp_path: Path) -> None:
         told = memory.get_statistics()["namespaces"]["default"]["cold_bytes"]
         assert 300 * 150 < told < 300 * 310
         assert backend.count("get_range") == backend.count("get") == 0
-        connection = memory.tiered_storage._store.parts.catalog._writer
-        connection.execute("DELETE FROM indexes")
+        catalog = memory.tiered_storage._store.parts.catalog
+        with catalog.write(0):
+            catalog._writer.execute("DELETE FROM indexes")
         memory.tiered_storage._store.parts.shelf.rest()
         memory.get_statistics()
         assert backend.count("get_range") == backend.count("get") == 0

@@ -32,9 +32,11 @@ class Elements(NamedTuple):
 UNTYPED = Elements()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Encoded:
-    """An encoded piece of plaintext, with all that is needed to decode it.
+    """An encoded piece of plaintext, with all that is needed to decode it. Nobody changes it: many hold the same one.
+
+    It is not frozen, because making a frozen one takes three times as long.
 
     Attributes:
         codec: `Codec.id` that made the payload.

@@ -13,6 +13,7 @@ from stratakv.engine.modes.alone import Alone
 from stratakv.engine.modes.base import Mode
 from stratakv.engine.modes.equality import equal
 from stratakv.engine.telemetry import ENGINE_READS, ENGINE_WRITES
+from stratakv.engine.terms import PutOptions
 from stratakv.engine.wrapping import MISSING, Engine, EngineValue
 from stratakv.errors import CapacityError, ClosedError, CorruptionError, SerializationError, StrataError
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from io import BufferedReader
 
     from stratakv.engine.large.sources import Source
-    from stratakv.engine.modes.base import PutOptions
     from stratakv.engine.state import State
     from stratakv.engine.store import Store
 
@@ -80,7 +80,8 @@ class Absorb(Alone):
             if found.value is MISSING or self._releasing:
                 return found
             try:
-                self.store.put(key, found.value, ttl=found.ttl, extra=found.extra)
+                ttl = self._engine.time_left(key) if found.ttl is None else found.ttl
+                self.store.put(key, found.value, PutOptions(ttl=ttl, extra=found.extra))
             except (SerializationError, CapacityError):
                 self._unaccepted += 1  # it stays where it is, and is read from there
                 return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stratakv.engine.modes.base import Mode, PutOptions
+from stratakv.engine.modes.base import Mode
 from stratakv.engine.wrapping import MISSING, EngineValue
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from stratakv.engine.large.sources import Source
     from stratakv.engine.store import Store
+    from stratakv.engine.terms import PutOptions
 
 
 class Alone(Mode):
@@ -21,6 +22,7 @@ class Alone(Mode):
     def __init__(self, store: Store) -> None:
         self.store: Store = store
         self._retrieve = store.retrieve
+        self._put = store.put
 
     def get(self, key: str, default: object) -> object:
         return self._retrieve(key, default)
@@ -32,8 +34,7 @@ class Alone(Mode):
         return EngineValue(found.value, None, found.extra), found.expires / 1000 if found.expires else None
 
     def put(self, key: str, value: object, options: PutOptions) -> None:
-        tier, pin, ttl, namespace, extra, strategy = options
-        self.store.put(key, value, tier=tier, pin=pin, ttl=ttl, namespace=namespace, extra=extra, strategy=strategy)
+        self._put(key, value, options)
 
     def put_stream(self, key: str, file: Source, options: PutOptions) -> None:
         self.store.put_stream(key, file, options)
@@ -48,13 +49,10 @@ class Alone(Mode):
         return self.store.delete(key)
 
     def add(self, key: str, value: object, options: PutOptions) -> bool:
-        tier, pin, ttl, namespace, extra, strategy = options
-        return self.store.add(
-            key, value, tier=tier, pin=pin, ttl=ttl, namespace=namespace, extra=extra, strategy=strategy
-        )
+        return self.store.add(key, value, options)
 
     def replace(self, key: str, value: object, expected: object, options: PutOptions) -> bool:
-        return self.store.replace(key, value, expected, ttl=options.ttl, namespace=options.namespace)
+        return self.store.replace(key, value, expected, options)
 
     def contains(self, key: str) -> bool:
         return key in self.store
@@ -66,7 +64,7 @@ class Alone(Mode):
         return len(self.store)
 
     def put_many(self, items: Mapping[str, object], options: PutOptions) -> None:
-        self.store.put_many(items, ttl=options.ttl, namespace=options.namespace)
+        self.store.put_many(items, options)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, object]:
         return self.store.get_many(keys)

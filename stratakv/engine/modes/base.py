@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from stratakv.engine.large.ranges import as_file, check_range, part_of
 from stratakv.engine.large.sources import read_all
 from stratakv.engine.wrapping import MISSING
-from stratakv.types import CompressionStrategy, StorageTier
 
 if TYPE_CHECKING:
     import io
@@ -17,21 +16,8 @@ if TYPE_CHECKING:
 
     from stratakv.engine.large.sources import Source
     from stratakv.engine.store import Store
+    from stratakv.engine.terms import PutOptions
     from stratakv.engine.wrapping import EngineValue
-
-
-class PutOptions(NamedTuple):
-    """Arguments of a store beside key and value; see `OptimizationMiddleware.store`."""
-
-    tier: StorageTier = StorageTier.HOT
-    pin: bool = False
-    ttl: float | None = None
-    namespace: str | None = None
-    extra: bytes | None = None
-    strategy: CompressionStrategy | None = None
-
-
-DEFAULTS = PutOptions()
 
 
 class Mode(ABC):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stratakv.engine.modes.base import Mode, PutOptions
+from stratakv.engine.modes.base import Mode
 from stratakv.engine.modes.equality import equal
 from stratakv.engine.serialization import Serializer
 from stratakv.engine.wrapping import MISSING, Engine, EngineValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from stratakv.engine.terms import PutOptions
 
 
 class PassThrough(Mode):

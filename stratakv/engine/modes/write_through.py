@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stratakv.engine.loss import LOSSY
-from stratakv.engine.modes.base import Mode, PutOptions
+from stratakv.engine.modes.base import Mode
 from stratakv.engine.modes.equality import equal
 from stratakv.engine.parts import STRIPES
 from stratakv.engine.records import check_key
 from stratakv.engine.telemetry import ENGINE_READS, ENGINE_WRITES
+from stratakv.engine.terms import PutOptions
 from stratakv.engine.wrapping import MISSING, Engine, EngineValue
 from stratakv.errors import CapacityError, ConfigurationError, SerializationError
 
@@ -66,7 +67,7 @@ class WriteThrough(Mode):
         if ttl <= 0:
             return
         try:
-            self.store.put(key, found.value, ttl=ttl, extra=found.extra, namespace=namespace)
+            self.store.put(key, found.value, PutOptions(ttl=ttl, namespace=namespace, extra=found.extra))
         except (SerializationError, CapacityError):
             self._unaccepted += 1  # the engine has it; it is only not cached
 

@@ -27,6 +27,10 @@ class EvictionPolicy(ABC):
 
     name: str
 
+    hits_keep_order: bool = False
+    """Whether hits leave the order of entries as it is, so that insertions may be told a little later than they were
+    made, between hits that came after them."""
+
     def __init__(self, capacity: int) -> None:
         if capacity <= 0:
             raise ValueError(f"capacity must be positive, not {capacity}")

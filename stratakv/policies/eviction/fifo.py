@@ -19,6 +19,7 @@ class FifoPolicy(EvictionPolicy):
     """Evicts in the order of arrival."""
 
     name = "fifo"
+    hits_keep_order = True
 
     def __init__(self, capacity: int) -> None:
         super().__init__(capacity)

@@ -57,6 +57,7 @@ class S3FifoPolicy(TablePolicy[_Entry]):
     """Evicts from a small queue of a tenth what was not used twice there, else from the main queue by CLOCK."""
 
     name = "s3-fifo"
+    hits_keep_order = True
 
     def __init__(self, capacity: int) -> None:
         super().__init__(capacity)

@@ -50,6 +50,7 @@ class S3PlusPolicy(EvictionPolicy):
     """
 
     name = "s3+"
+    hits_keep_order = True
 
     def __init__(self, capacity: int, objective: Objective = "objects") -> None:
         super().__init__(capacity)
@@ -167,14 +168,14 @@ class S3PlusPolicy(EvictionPolicy):
         entry = Entry(key, mark, size, clock, hit_limit)
         self._table[key] = entry
         self._squares += size * size
-        if size != self._first_size:
+        if not self._sizes_differ and size != self._first_size:
             self._note_size(size)
-        came = self._ghosts.take(mark)
+        came = self._ghosts.take(mark) if self._ghosts.room else 0
         if came and self._is_proven(clock - came, size):
             main.push(entry)
             return
         small.push(entry)
-        if self._is_filling:
+        if self._is_filling and small.total > self._small_target:
             self._overflow(size)
 
     def _overflow(self, newest: int) -> None:

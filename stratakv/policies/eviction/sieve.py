@@ -42,6 +42,7 @@ class SievePolicy(TablePolicy[_Entry]):
     """Evicts the first entry under the hand that was not used since the hand last passed it."""
 
     name = "sieve"
+    hits_keep_order = True
 
     def __init__(self, capacity: int) -> None:
         super().__init__(capacity)
