@@ -11,9 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks.reduction.plot import check_matplotlib
-from benchmarks.reduction.run import UnsettledError
-from benchmarks.reduction.surroundings import machine, revision, versions
+from benchmarks.surroundings import machine, revision, versions
 from stratakv.cli.output import print_error
 from stratakv.cli.records import RecordFileError
 from stratakv.errors import ConfigurationError, StrataError
@@ -27,7 +25,14 @@ USAGE = 2
 _WRONG_USE = (ConfigurationError, RecordFileError)
 
 
-class DifferenceError(Exception):
+DATA = "recorded data (default: made with a fixed seed)"
+
+
+class RunError(Exception):
+    """Nothing that was measured is worth telling."""
+
+
+class DifferenceError(RunError):
     """A value came back other than it may be."""
 
 
@@ -42,6 +47,7 @@ class Benchmark(NamedTuple):
         measured: Returns the result for options and parts, without what is known of the surroundings.
         report: Returns a result as lines.
         plot: Draws a result into a file.
+        data: What `--data` takes, and what is measured without it.
     """
 
     name: str
@@ -51,6 +57,7 @@ class Benchmark(NamedTuple):
     measured: Callable[[argparse.Namespace, tuple[str, ...]], dict[str, Any]]
     report: Callable[[dict[str, Any]], list[str]]
     plot: Callable[[dict[str, Any], Path], None]
+    data: str = DATA
 
 
 def run(benchmark: Benchmark, arguments: list[str]) -> int:
@@ -60,27 +67,48 @@ def run(benchmark: Benchmark, arguments: list[str]) -> int:
         parts = _parts(options.parts, benchmark.parts)
         directory = _directory(options.results)
         if options.plot:
-            check_matplotlib()
+            _check_matplotlib()
         about = {"machine": machine(), "versions": versions(), "revision": revision(), "quick": options.quick}
         result = about | benchmark.measured(options, parts)
         (directory / f"{benchmark.name}.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
         if options.plot:
             benchmark.plot(result, directory / f"{benchmark.name}.png")
     except _WRONG_USE as error:
-        print_error(f"error: {error}")
+        print_error(_said(error))
         return USAGE
-    except (DifferenceError, UnsettledError, StrataError) as error:
-        print_error(f"error: {error}")
+    except (RunError, StrataError) as error:
+        print_error(_said(error))
         return FAILED
     print(json.dumps(result) if options.json else "\n".join(benchmark.report(result)))
     return 0
 
 
+def _said(error: Exception) -> str:
+    """Return the message; what was noted on the error's way, such as what was measured, stands before it."""
+    return ": ".join(["error", *getattr(error, "__notes__", []), str(error)])
+
+
+def _check_matplotlib() -> None:
+    """Find out before anything is measured.
+
+    Raises:
+        ConfigurationError: matplotlib is missing.
+    """
+    try:
+        import matplotlib  # noqa: F401, ICN001 -- only whether it is there
+    except ImportError as error:
+        raise ConfigurationError(
+            "the picture needs matplotlib: install it with: pip install 'stratakv[plots]', or take --no-plot"
+        ) from error
+
+
 def _parser(benchmark: Benchmark) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{benchmark.name}", description=benchmark.about)
     parts = ",".join(benchmark.parts)
-    parser.add_argument("--data", metavar="DIR|FILE", help="recorded data (default: made with a fixed seed)")
-    parser.add_argument("--only", metavar="NAME,...", default="", help="only these: names of files without endings")
+    parser.add_argument("--data", metavar="DIR|FILE", help=benchmark.data)
+    parser.add_argument(
+        "--only", metavar="NAME,...", default="", help="only these: names of files without endings, or of traces"
+    )
     parser.add_argument("--parts", metavar="PART,...", default=parts, help=f"what is measured (default: {parts})")
     parser.add_argument("--quick", action="store_true", help="little data and few rounds")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -3,7 +3,7 @@
 NAME is one of `TABLES`. Runs `stratakv demo`, or the benchmark (`--result FILE` takes a JSON
 result of it that is there already), and replaces what stands between the two markers in docs/benchmarks.md. A picture
 beside the result goes to docs/pictures. Then the headline figures of README.md are copied from that page. It measures
-nothing itself, so it is no benchmark that `python -m benchmarks all` would run.
+nothing itself, so it is no benchmark.
 """
 
 from __future__ import annotations

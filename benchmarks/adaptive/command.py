@@ -10,15 +10,14 @@ from benchmarks.adaptive.plot import plot
 from benchmarks.adaptive.report import report
 from benchmarks.adaptive.settings import joined_settings, rams, settings
 from benchmarks.adaptive.summary import goals, summary
-from benchmarks.traces.command import Benchmark, run
+from benchmarks.keeping import Benchmark, run
+from benchmarks.traces.command import DATA, add_options, traces
 from benchmarks.traces.processes import mapped
 from stratakv.cli.progress import Steps
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
-
-    from benchmarks.traces.sources import Found
 
 Work = TypeVar("Work")
 
@@ -32,14 +31,15 @@ _WHAT = (
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print, perhaps draw; return the exit code."""
-    return run(Benchmark("adaptive", _WHAT, PARTS, _measured, report, plot), arguments)
+    """Measure, keep, print; return the exit code."""
+    return run(Benchmark("adaptive", _WHAT, PARTS, add_options, _measured, report, plot, DATA), arguments)
 
 
-def _measured(found: Found, parts: list[str], options: argparse.Namespace) -> dict[str, Any]:
+def _measured(options: argparse.Namespace, parts: tuple[str, ...]) -> dict[str, Any]:
     rows: dict[str, list[Row]] = {"thresholds": [], "joined": [], "ram": []}
     quick, workers = options.quick, options.workers
-    with Steps(" settings", as_json=options.json) as steps:
+    lived = None
+    with traces(options) as found, Steps(" settings", as_json=options.json, lines=True) as steps:
         if "thresholds" in parts:
             rows["thresholds"] = _rows("thresholds", thresholds, list(settings(found, quick=quick)), workers, steps)
         if "joined" in parts:
@@ -47,10 +47,11 @@ def _measured(found: Found, parts: list[str], options: argparse.Namespace) -> di
             rows["joined"] = _rows("joined traces", thresholds, planned, workers, steps)
         if "ram" in parts:
             rows["ram"] = _rows("fixed RAM", ram, list(rams(found, quick=quick)), workers, steps)
-        steps.show("a day", 0, 1)
-        lived = day(quick=quick) if "day" in parts else None
+        if "day" in parts:
+            steps.show("a day", 0, 1)
+            lived = day(quick=quick)
     told = summary(rows)
-    return {"rows": rows, "summary": told, "day": lived, "goals": goals(told, lived)}
+    return {"what": found.what, "rows": rows, "summary": told, "day": lived, "goals": goals(told, lived)}
 
 
 def _rows(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.adaptive.settings import spelled
+from benchmarks.keeping import libraries
 from benchmarks.markdown import table
 from benchmarks.traces.goals import goal_table
 
@@ -13,7 +14,7 @@ def markdown(result: dict[str, Any]) -> str:
     """Return costs by trace, the fixed RAM, the goals, and where they come from."""
     lines = [*_thresholds(result["rows"]["thresholds"]), *_ram(result["rows"]["ram"])]
     lines += [*goal_table(result["goals"], "what"), ""]
-    return "\n".join([*lines, f"Python {result['versions']['python']}."]).strip()
+    return "\n".join([*lines, f"{libraries(result)}."]).strip()
 
 
 def _thresholds(rows: list[dict[str, Any]]) -> list[str]:

@@ -22,12 +22,15 @@ _TICKS = (0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50)
 _DPI = 150
 
 
-def plot(rows: dict[str, list[dict[str, Any]]], file: Path) -> None:
-    """Draw what there is.
+def plot(result: dict[str, Any], file: Path) -> None:
+    """Draw what there is; nothing where no costs were compared.
 
     Raises:
         ConfigurationError: The file cannot be written.
     """
+    rows = result["rows"]
+    if not any(rows.values()):
+        return
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.adaptive.jobs import WAYS
 from benchmarks.adaptive.settings import LONGEST, ONE_SIZE, RETUNES, spelled
 from benchmarks.adaptive.summary import RULES
+from benchmarks.keeping import source
 from benchmarks.reduction.table import aligned
 from benchmarks.traces.goals import goal_lines
 from stratakv.policies.simulation.stakes import AT_STAKE
@@ -25,7 +26,7 @@ _ABOUT = f"""\
 def report(result: dict[str, Any]) -> list[str]:
     """Return the whole report as lines."""
     rows, told = result["rows"], result["summary"]
-    lines = [f"{result['what']}; revision {result['revision']}"]
+    lines = [source(result)]
     if rows["thresholds"]:
         lines += ["", "Idle thresholds against hindsight", *_thresholds(rows["thresholds"]), "", *_ABOUT.splitlines()]
         lines += spread_lines(told["thresholds"])

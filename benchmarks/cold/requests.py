@@ -60,7 +60,7 @@ def compaction(bench: ColdStore, values: dict[str, Any]) -> dict[str, int]:
     return bench.requested(compact)
 
 
-def bill(bench: ColdStore) -> dict[str, float]:
+def bill(bench: ColdStore) -> dict[str, Any]:
     """Return the bill that the statistics estimate, and the same by arithmetic on what is listed and was counted."""
     told = bench.memory.get_statistics()["tiered_storage"]["cold"]
     prices = bench.parts.config.adaptive.prices

@@ -10,14 +10,13 @@ from benchmarks.hitratio.jobs import measured
 from benchmarks.hitratio.plot import plot
 from benchmarks.hitratio.report import report
 from benchmarks.hitratio.summary import goals, summary
-from benchmarks.traces.command import Benchmark, run
+from benchmarks.keeping import Benchmark, run
+from benchmarks.traces.command import DATA, add_options, traces
 from stratakv.cli.progress import Steps
 from stratakv.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import argparse
-
-    from benchmarks.traces.sources import Found
 
 PARTS = ("table", "wide", "joined", "bytes", "costs")
 
@@ -30,19 +29,19 @@ _WHAT = (
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print, perhaps draw; return the exit code."""
-    return run(Benchmark("hitratio", _WHAT, PARTS, _measured, report, plot), arguments)
+    """Measure, keep, print; return the exit code."""
+    return run(Benchmark("hitratio", _WHAT, PARTS, add_options, _measured, report, plot, DATA), arguments)
 
 
-def _measured(found: Found, parts: list[str], options: argparse.Namespace) -> dict[str, Any]:
-    planned = cells(found, parts, quick=options.quick)
-    if not planned and parts != ["costs"]:
-        raise ConfigurationError("there is no trace with reads to replay")
+def _measured(options: argparse.Namespace, parts: tuple[str, ...]) -> dict[str, Any]:
     priced = None
-    with Steps(" replays", as_json=options.json) as steps:
+    with traces(options) as found, Steps(" replays", as_json=options.json, lines=True) as steps:
+        planned = cells(found, parts, quick=options.quick)
+        if not planned and parts != ("costs",):
+            raise ConfigurationError("there is no trace with reads to replay")
         rows = measured(planned, options.workers, steps.show)
         if "costs" in parts:
             timed = cells(found, ["table"], quick=options.quick)
             priced = costs(timed, quick=options.quick, progress=steps.show)
     told = summary(rows)
-    return {"rows": rows, "summary": told, "costs": priced, "goals": goals(told, priced)}
+    return {"what": found.what, "rows": rows, "summary": told, "costs": priced, "goals": goals(told, priced)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.hitratio.cells import ADAPTIVE, BELADY, FAMILY
+from benchmarks.keeping import libraries
 from benchmarks.markdown import table
 from benchmarks.traces.goals import goal_table
 
@@ -16,7 +17,7 @@ def markdown(result: dict[str, Any]) -> str:
     lines = [*_hits(result["rows"]), "", *goal_table(result["goals"], "what")]
     if result["costs"] is not None:
         lines += ["", *_costs(result["costs"])]
-    return "\n".join([*lines, "", f"Python {result['versions']['python']}."]).strip()
+    return "\n".join([*lines, "", f"{libraries(result)}."]).strip()
 
 
 def _hits(rows: list[dict[str, Any]]) -> list[str]:

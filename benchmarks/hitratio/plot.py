@@ -23,23 +23,25 @@ _COLUMNS = 3
 _DPI = 150
 
 
-def plot(rows: list[dict[str, Any]], file: Path) -> None:
-    """Draw all traces whose objects are counted.
+def plot(result: dict[str, Any], file: Path) -> None:
+    """Draw all traces whose objects are counted; nothing where there are none.
 
     Raises:
         ConfigurationError: The file cannot be written.
     """
+    by_trace: dict[str, list[dict[str, Any]]] = {}
+    for row in result["rows"]:
+        if row["part"] in {"table", "wide"}:
+            by_trace.setdefault(row["trace"], []).append(row)
+    if not by_trace:
+        return
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    by_trace: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        if row["part"] in {"table", "wide"}:
-            by_trace.setdefault(row["trace"], []).append(row)
-    columns = max(1, min(_COLUMNS, len(by_trace)))
-    height = max(1, -(-len(by_trace) // columns))
+    columns = min(_COLUMNS, len(by_trace))
+    height = -(-len(by_trace) // columns)
     figure, grid = plt.subplots(height, columns, figsize=(4.2 * columns, 3.1 * height), dpi=_DPI, squeeze=False)
     try:
         panels = list(grid.flat)

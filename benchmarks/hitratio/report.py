@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.hitratio.cells import ADAPTIVE, BELADY, FAMILY, REFERENCE_NAMES
 from benchmarks.hitratio.costs import LRU
+from benchmarks.keeping import source
 from benchmarks.reduction.table import aligned
 from benchmarks.traces.goals import goal_lines
 
@@ -17,7 +18,7 @@ def report(result: dict[str, Any]) -> list[str]:
     """Return the whole report as lines."""
     rows, told = result["rows"], result["summary"]
     parts = {part: [row for row in rows if row["part"] == part] for part in ("table", "wide", "joined", "bytes")}
-    lines = [f"{result['what']}; revision {result['revision']}; hit ratios in percent of the reads"]
+    lines = [source(result), "Hit ratios in percent of the reads"]
     if parts["table"]:
         lines += ["", "Ours, objects of one size", *_hits(parts["table"])]
         lines += ["", *_differences(told["differences"]), *_gaps("these sizes, reference family", told["table"])]

@@ -5,7 +5,7 @@ through the public face into a store of its own; every value is compared on the 
 objects, not the store's own counters, which stand beside them. What each module owns: `corpora` reads, `loss` says
 which loss is allowed and whether a value kept within it, `run` drives one store, `rows` tells what was seen there,
 `sizes` measures, `peers` compresses the same bytes without a store, `founding`, `table`, `markdown` and `plot` present,
-`surroundings` says where it was measured, `command` has the options.
+`command` has the options.
 """
 
 from __future__ import annotations

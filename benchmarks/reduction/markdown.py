@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.keeping import libraries
+from benchmarks.markdown import table
 from benchmarks.reduction.table import described, percent, title
 
 _PEERS = ("zlib-6", "zstd-3", "blosc2", "xz whole")
@@ -12,12 +14,7 @@ _MEGABYTE = 1 << 20
 
 def markdown(result: dict[str, Any]) -> str:
     """Return the reductions, the founding table, and where they come from."""
-    return "\n".join([*_reductions(result["corpora"]), "", *_founding(result["founding"]), _source(result)]).strip()
-
-
-def _table(headers: list[str], rows: list[list[str]]) -> list[str]:
-    rule = ["---", *["---:"] * (len(headers) - 1)]
-    return [f"| {' | '.join(cells)} |" for cells in (headers, rule, *rows)]
+    return "\n".join([*_reductions(result["corpora"]), "", *_founding(result["founding"]), f"{libraries(result)}."])
 
 
 def _reductions(rows: list[dict[str, Any]]) -> list[str]:
@@ -37,7 +34,7 @@ def _reductions(rows: list[dict[str, Any]]) -> list[str]:
                 "" if recall is None else f"{recall:.3f}",
             ]
         )
-    return _table(headers, lines)
+    return table(headers, lines)
 
 
 def _founding(lines: list[dict[str, Any]]) -> list[str]:
@@ -53,8 +50,4 @@ def _founding(lines: list[dict[str, Any]]) -> list[str]:
         ]
         for line in lines
     ]
-    return [*_table(["kind", "target", "measured", "", "on"], cells), ""]
-
-
-def _source(result: dict[str, Any]) -> str:
-    return f"Optimisation level {result['level']}, Python {result['versions']['python']}."
+    return [*table(["kind", "target", "measured", "", "on"], cells), ""]

@@ -20,30 +20,18 @@ _BAR = 0.16
 _DPI = 150
 
 
-def check_matplotlib() -> None:
-    """Find out before anything is measured.
-
-    Raises:
-        ConfigurationError: matplotlib is missing.
-    """
-    try:
-        import matplotlib  # noqa: F401, ICN001 -- only whether it is there
-    except ImportError as error:
-        raise ConfigurationError("--plot needs matplotlib: install it with: pip install 'stratakv[plots]'") from error
-
-
-def plot(rows: list[dict[str, Any]], file: Path) -> None:
+def plot(result: dict[str, Any], file: Path) -> None:
     """Draw the lossless rows into a PNG file.
 
     Raises:
-        ConfigurationError: The file cannot be written, or its directory is missing.
+        ConfigurationError: The file cannot be written.
     """
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    shown = [row for row in rows if row["loss"] is None]
+    shown = [row for row in result["corpora"] if row["loss"] is None]
     shown.sort(key=lambda row: row["payload_reduction"] or 0.0)
     figure, axes = plt.subplots(figsize=(9.5, 1.5 + 0.6 * len(shown)), dpi=_DPI)
     try:

@@ -15,6 +15,7 @@ from pathlib import Path
 from time import perf_counter_ns, thread_time
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.keeping import RunError
 from benchmarks.reduction.loss import configuration, identical, wrong_with
 from benchmarks.reduction.sizes import Files, Hot, dictionary_bytes, files_of, hot_table
 from stratakv import OptimizationMiddleware
@@ -42,7 +43,7 @@ TIMED = 400
 MAINTAIN_EVERY = 500
 
 
-class UnsettledError(Exception):
+class UnsettledError(RunError):
     """The store did not bring everything into the cold tier."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.keeping import source
 from benchmarks.reduction.peers import PEERS
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ LEGEND_TIMES = """\
   cosine   the least cosine of a vector with what came back for it
   edges    which share of the edges is kept
   changed  values that lost something; the others would have been past the bound and were kept exactly
-  same     every value came back equal and of the same type from RAM, from cold and after reopening;
-           with loss: within its bound, and then always the same"""
+  Every value came back equal and of the same type from RAM, from cold and after reopening; with loss: within its
+  bound, and then always the same."""
 
 
 def aligned(headers: Sequence[str], lines: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
@@ -95,7 +96,6 @@ def _times(row: Row) -> list[str]:
         _fixed(accuracy.get("least_cosine"), 4),
         _fixed(accuracy.get("edges_kept"), 3),
         "-" if row["loss"] is None else f"{row['changed']:,}",
-        "yes" if not row["differences"] else f"NO: {row['differences']}",
     ]
 
 
@@ -104,8 +104,8 @@ _SECTIONS: tuple[tuple[str, tuple[str, ...], Callable[[Row], list[str]], str], .
     ("Sizes in MB (1 MB = 1,048,576 bytes)", (*_SIZE_HEADERS, "other", "B/key"), _sizes, LEGEND_SIZES),
     ("Reduction in percent", ("corpus", "in RAM", "payload", *PEERS, "total"), _reductions, LEGEND_REDUCTION),
     (
-        "Times and exactness",
-        ("corpus", *(f"{name} us" for name in TIMES), "recall", "error", "cosine", "edges", "changed", "same"),
+        "Times and accuracy",
+        ("corpus", *(f"{name} us" for name in TIMES), "recall", "error", "cosine", "edges", "changed"),
         _times,
         LEGEND_TIMES,
     ),
@@ -115,16 +115,13 @@ _SECTIONS: tuple[tuple[str, tuple[str, ...], Callable[[Row], list[str]], str], .
 def report(result: dict[str, Any]) -> list[str]:
     """Return the whole report as lines."""
     rows = result["corpora"]
-    what = "1 corpus" if len(rows) == 1 else f"{len(rows)} corpora"
-    lines = [f"{what} at level {result['level']}, each in a store of its own; revision {result['revision']}"]
+    lines = [source(result)]
     if result["quick"]:
-        lines.append("only the beginning of each: so little that a store's fixed costs decide the total")
+        lines.append("so little of each corpus that a store's fixed costs decide the total")
     for heading, headers, cells, legend in _SECTIONS:
         lines += ["", heading, *aligned(headers, [cells(row) for row in rows]), "", *legend.splitlines()]
     lines += founding_lines(result["founding"])
     lines += ["", *(f"left out: {line}" for line in result["left_out"])] if result["left_out"] else []
-    for row in rows:
-        lines += [f"DIFFERENT in {title(row)}: {text}" for text in row["first_differences"]]
     return lines
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.keeping import Benchmark, names_in, run
 from benchmarks.reduction.corpora import Directory, demo_corpora, read_file
-from benchmarks.reduction.surroundings import machine, revision, versions
 from benchmarks.scale.plot import plot
 from benchmarks.scale.processes import Plan
 from benchmarks.scale.records import LARGEST, SMALLEST, Records, recorded
 from benchmarks.scale.report import report
 from benchmarks.scale.sizes import PARTS, size_of
 from benchmarks.scale.summary import count, goals
+from benchmarks.surroundings import machine, revision, versions
 from stratakv.errors import ConfigurationError
 
 if TYPE_CHECKING:

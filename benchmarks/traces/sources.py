@@ -23,7 +23,6 @@ from stratakv.policies.simulation.trace import Trace
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 """Where traces lie beside a checkout, if they do."""
 
 REFERENCE = "reference_hit_ratios.json"

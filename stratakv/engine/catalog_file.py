@@ -1,8 +1,8 @@
-"""The catalog's file in use: a pool of reading connections beside one writer, transactions, and upkeep of the file.
+"""The catalog's file in use: readers beside one writer, transactions, and upkeep of the file.
 
-Owns connections and when they close. Knows no table but `meta` and the numbers of displaced digests; what the rows mean
-is the catalog's. Reads run beside the writer; everything that changes goes through `write()`, one transaction at a
-time, durable when it ends.
+Owns the writer's connection, and when all of them close; the readers' are `catalog_readers`'. Knows no table but `meta`
+and the numbers of displaced digests; what the rows mean is the catalog's. Reads run beside the writer; everything that
+changes goes through `write()`, one transaction at a time, durable when it ends.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ class Readers:
             try:
                 yield reader
             finally:
-                self._idle.append(reader)
+                self.put_back(reader)
 
     def all_idle(self) -> list[apsw.Connection]:
         """Return the connections at rest."""

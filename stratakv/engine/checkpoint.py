@@ -8,11 +8,15 @@ A failure anywhere leaves the frozen writes where they are; the next checkpoint 
 
 from __future__ import annotations
 
-import heapq
 import logging
-from itertools import islice
+from collections import Counter
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from stratakv.engine.codecs.base import Encoded
+from stratakv.engine.in_runs import in_runs
+from stratakv.engine.journal_format import JOURNAL_DIRECTORY
+from stratakv.engine.journal_reading import SegmentReader
 from stratakv.engine.large.packing import LargePacking
 from stratakv.engine.naming import given_names
 from stratakv.engine.pack_writer import WrittenPack, open_pack_writer
@@ -23,27 +27,27 @@ from stratakv.engine.telemetry import CHECKPOINTS
 from stratakv.errors import ConfigurationError, CorruptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Sequence
 
-    from stratakv.engine.dirty import Generation
+    from stratakv.engine.dirty import DirtyBlob, Generation
     from stratakv.engine.journal import Journal
+    from stratakv.engine.pack_names import Name
+    from stratakv.engine.pack_writer import PackWriter
     from stratakv.engine.parts import Parts
-    from stratakv.engine.reading import Reader
 
 log = logging.getLogger("stratakv")
 
 SAMPLE_BYTES = 8192
-RUN = 1000
-"""So many contents are sorted in less than a slice of interpreter time."""
+HURRY_SHARE = 0.5
+"""Where the dirty table is this full when a checkpoint begins, writers outrun it and will soon wait for it."""
 
 
 class Checkpoint:
     """Persists what is dirty."""
 
-    def __init__(self, parts: Parts, journal: Journal, reader: Reader) -> None:
+    def __init__(self, parts: Parts, journal: Journal) -> None:
         self._parts = parts
         self._journal = journal
-        self._reader = reader
         self._recorded = parts.dirty.damaged
         """Contents that the catalog lists as damaged."""
 
@@ -53,6 +57,7 @@ class Checkpoint:
         idle = not len(parts.dirty) and not parts.labels.unrecorded and not parts.touched
         if idle and parts.dirty.damaged == self._recorded:
             return False
+        hurried = parts.dirty.fills(parts.config.storage, HURRY_SHARE)
         last = 0
 
         def at_switch() -> None:
@@ -70,7 +75,7 @@ class Checkpoint:
         # So do large values, of which warm may hold some chunks already.
         far = parts.backends[IN_COLD].remote
         travels = {digest for digest in cold if far or large.may_take(generation.blobs[digest])}
-        written = self._write_packs(generation, fresh, cold - travels, large, pause)
+        written = self._write_packs(generation, fresh, cold - travels, large, pause, hurried=hurried)
         parts.at_point("checkpoint-packed")
         self._commit(generation, written, large, fresh, travels, last)
         parts.committed()
@@ -122,6 +127,8 @@ class Checkpoint:
         cold: set[bytes],
         large: LargePacking,
         pause: Callable[[], None],
+        *,
+        hurried: bool,
     ) -> list[WrittenPack]:
         """Write contents that the catalog lacks; those in `cold` go there at once."""
         parts = self._parts
@@ -133,33 +140,48 @@ class Checkpoint:
                 pause()
         names = given_names(parts, generation, fresh, pause)
         written: list[WrittenPack] = []
-        for tier, digests in ((IN_WARM, fresh - cold), (IN_COLD, cold)):
-            if not digests:
-                continue
-            writer = open_pack_writer(parts, tier, pause)
-            # Neighbours by key are alike more often than not, so they shrink more side by side.
-            for digest in _in_order(((needed[d].namespace, named_by.get(d, ""), d) for d in digests), pause):
-                blob = needed[digest]
-                encoded = self._reader.read_journal(blob)
-                try:
-                    plaintext = parts.compression.decode(encoded)
-                except ConfigurationError as lacking:
-                    # A library is missing that was there when it was stored. It waits for it in a pack as well.
-                    log.warning("the value of %r is packed as it is: %s", named_by.get(digest), lacking)
-                    writer.add_encoded(blob.namespace, digest, encoded, names.get(digest, ()))
+        with SegmentReader(self._parts.path / JOURNAL_DIRECTORY) as segments:
+            for tier, digests in ((IN_WARM, fresh - cold), (IN_COLD, cold)):
+                if not digests:
                     continue
-                if digest_of(plaintext, parts.labels.salt(blob.namespace)) != digest:
-                    raise CorruptionError(
-                        f"the journal holds other bytes than were written for {named_by.get(digest)!r}"
-                    )
-                if large.takes(plaintext):
-                    large.add(writer, blob.namespace, digest, plaintext, names.get(digest, ()))
-                    continue
-                if len(plaintext) <= SAMPLE_BYTES and plaintext[0] != ESCAPE:
-                    parts.dictionaries.sample(blob.namespace, plaintext)
-                writer.add(blob.namespace, digest, plaintext, names.get(digest, ()))
-            written += writer.finish()
+                writer = open_pack_writer(parts, tier, pause, hurried=hurried)
+                # Neighbours by key are alike more often than not, so they shrink more side by side.
+                placed = ((needed[digest].namespace, named_by.get(digest, ""), digest) for digest in digests)
+                for _, key, digest in in_runs(placed, itemgetter(0, 1, 2)):
+                    blob = needed[digest]
+                    payload = segments.read(blob.location)
+                    encoded = Encoded(blob.codec, blob.dictionary, blob.size, payload, blob.kind)
+                    self._pack(writer, large, blob, digest, encoded, key, names.get(digest, ()))
+                written += writer.finish()
         return written
+
+    def _pack(
+        self,
+        writer: PackWriter,
+        large: LargePacking,
+        blob: DirtyBlob,
+        digest: bytes,
+        encoded: Encoded,
+        key: str,
+        names: Sequence[Name],
+    ) -> None:
+        """Hand one content to the writer, once it is proved to be what was stored."""
+        parts = self._parts
+        try:
+            plaintext = parts.compression.decode(encoded)
+        except ConfigurationError as lacking:
+            # A library is missing that was there when it was stored. It waits for it in a pack as well.
+            log.warning("the value of %r is packed as it is: %s", key, lacking)
+            writer.add_encoded(blob.namespace, digest, encoded, names)
+            return
+        if digest_of(plaintext, parts.labels.salt(blob.namespace)) != digest:
+            raise CorruptionError(f"the journal holds other bytes than were written for {key!r}")
+        if large.takes(plaintext):
+            large.add(writer, blob.namespace, digest, plaintext, names)
+            return
+        if len(plaintext) <= SAMPLE_BYTES and plaintext[0] != ESCAPE:
+            parts.dictionaries.sample(blob.namespace, plaintext)
+        writer.add(blob.namespace, digest, plaintext, names)
 
     def _commit(
         self,
@@ -179,6 +201,9 @@ class Checkpoint:
             with parts.catalog.write(now) as transaction:
                 for number, name, salt in unrecorded:
                     transaction.add_namespace(number, name, salt)
+                transaction.expect_references(
+                    Counter(record.digest for record in generation.keys.values() if record.digest is not None)
+                )
                 for pack in written:
                     pack.record(transaction, now)
                 large.record(transaction)
@@ -201,14 +226,3 @@ class Checkpoint:
             raise
         self._recorded = damaged
         del parts.labels.unrecorded[: len(unrecorded)]
-
-
-def _in_order(contents: Iterable[tuple[int, str, bytes]], pause: Callable[[], None]) -> Iterator[bytes]:
-    """Yield the digests of (namespace, key, digest) in that order, sorted in runs: one long sort holds everybody up."""
-    runs = []
-    contents = iter(contents)
-    while run := sorted(islice(contents, RUN)):
-        runs.append(run)
-        pause()
-    for *_, digest in heapq.merge(*runs):
-        yield digest

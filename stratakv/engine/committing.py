@@ -12,7 +12,6 @@ from zlib import crc32
 
 from stratakv.engine.dirty import DirtyBlob
 from stratakv.engine.entries import BATCH, COUNT, NAMESPACE, ONE, encode_entry, encode_namespace
-from stratakv.engine.journal_format import Location
 from stratakv.engine.parts import STRIPES, Parts
 from stratakv.engine.records import IN_HOT, KeyRecord
 from stratakv.engine.watch import DELETED, PLAIN_TO_STORED, WROTE
@@ -98,8 +97,10 @@ class Committer:
         record = KeyRecord._make((sequence, *record[1:]))
         blob = None
         if payload is not None:
-            location = Location(segment, offset + start, len(payload.payload))
-            blob = DirtyBlob(location, payload.codec, payload.dictionary, payload.size, record.namespace, payload.kind)
+            blob = DirtyBlob(
+                segment, offset + start, len(payload.payload), payload.codec, payload.dictionary, payload.size,
+                record.namespace, payload.kind,
+            )  # fmt: skip
         now = self._monotonic()
         dirty, watch, stripe = self._dirty, self._watch, hash(key) % STRIPES
         chunked = content.chunked if content is not None else None

@@ -15,17 +15,19 @@ import sys
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
+from stratakv.engine.journal_format import Location
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable
 
-    from stratakv.engine.journal_format import Location
+    from stratakv.config import StorageConfig
     from stratakv.engine.records import KeyRecord
 
 KEY_BYTES = 120 + 32
 """A KeyRecord and its boxed time of writing."""
 
-BLOB_BYTES = 80 + 80 + 88
-"""A DirtyBlob, its Location and their boxed numbers."""
+BLOB_BYTES = 120 + 2 * 32
+"""A DirtyBlob and its boxed numbers: its offset and two lengths, of which small ones are shared."""
 
 DIGEST_BYTES = sys.getsizeof(bytes(32))
 
@@ -36,7 +38,7 @@ class DirtyBlob(NamedTuple):
     """A content whose payload stands in the journal.
 
     Attributes:
-        location: The payload's bytes.
+        segment, offset, length: The payload's bytes, as in `Location`.
         codec: Codec number of the payload.
         dictionary: Dictionary number, 0 for none.
         size: Plaintext length in bytes.
@@ -44,12 +46,19 @@ class DirtyBlob(NamedTuple):
         kind: As in `Encoded`.
     """
 
-    location: Location
+    segment: int
+    offset: int
+    length: int
     codec: int
     dictionary: int
     size: int
     namespace: int
     kind: int = 0
+
+    @property
+    def location(self) -> Location:
+        """Where the payload stands."""
+        return Location(self.segment, self.offset, self.length)
 
 
 class Lease:
@@ -161,6 +170,13 @@ class DirtyTable:
         """Journal bytes that no checkpoint has covered."""
         frozen = self.frozen
         return self.current.journal_bytes + (frozen.journal_bytes if frozen is not None else 0)
+
+    def fills(self, storage: StorageConfig, share: float) -> bool:
+        """Tell whether it holds a share of the bytes or of the entries that it may."""
+        return (
+            self.journal_bytes >= share * storage.dirty_limit_mb * 1024 * 1024
+            or len(self) >= share * storage.dirty_limit_entries
+        )
 
     def ram_bytes(self, hot: Container[str]) -> int:
         """Return the RAM held; a key in `hot` shares its text, digest and version with the hot table's entry."""

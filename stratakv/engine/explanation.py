@@ -229,7 +229,7 @@ def _ram_place(store: Store, standing: Standing) -> RamPlace | None:
 
 def _journal_form(standing: Standing) -> Form | None:
     blob = standing.journaled
-    return None if blob is None else Form(codec_name(blob.codec), blob.dictionary, blob.location.length)
+    return None if blob is None else Form(codec_name(blob.codec), blob.dictionary, blob.length)
 
 
 def _pack_place(store: Store, standing: Standing) -> tuple[PackPlace | None, str | None]:

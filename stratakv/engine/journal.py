@@ -13,6 +13,7 @@ import threading
 import zlib
 from typing import TYPE_CHECKING
 
+from stratakv.engine.group_commit import GroupCommit
 from stratakv.engine.journal_format import (
     MAX_BODY_BYTES,
     RECORD_CHECKED,
@@ -59,10 +60,10 @@ class Journal:
         self._directory = directory
         self._files = files
         self._make_room = make_room
-        self._group_commit = durability == "sync"
+        self._in_groups = durability == "sync"
         self._lock = threading.Lock()
         self._sync_lock = threading.Lock()
-        self._pending: list[Pending] = []
+        self._group = GroupCommit(self._lock)
         self._next = next_sequence
         self._descriptors: dict[int, int] = {}
         self._sizes: dict[int, int] = dict(older)
@@ -96,67 +97,73 @@ class Journal:
             length += len(part)
         if length > MAX_BODY_BYTES:
             raise CapacityError(f"a record of {length} bytes is too large for the journal (4 GiB): split the value")
-        with self._lock:
-            if self._failure is not None:
-                raise ClosedError(self._failure)
-            sequence = self._next
-            crc = zlib.crc32(RECORD_CHECKED.pack(kind, 0, length, sequence), self._salt)
-            for part in parts:
-                crc = zlib.crc32(part, crc)
-            header = RECORD_HEADER.pack(RECORD_MAGIC, kind, 0, length, crc, sequence)
-            segment = self._segment
-            start = self._sizes[segment]
-            offset = start + RECORD_HEADER.size
-            try:
-                self._write([header, *parts], RECORD_HEADER.size + length, urgent=urgent)
-                self._sizes[segment] = offset + length
-                self._next = sequence + 1
-                self._unsynced = True
-                if self._group_commit:
-                    waiting = Pending(apply, sequence, segment, offset)
-                    self._pending.append(waiting)
-            except BaseException:  # an interrupt may come between any two of these steps
-                self._take_back(sequence, start)
-                raise
-            if not self._group_commit:
-                show(apply, sequence, segment, offset)
-                return sequence
-        self._commit_group(waiting)
+        waiting: Pending | None = None
+        try:
+            with self._lock:
+                if self._failure is not None:
+                    raise ClosedError(self._failure)
+                sequence = self._next
+                crc = zlib.crc32(RECORD_CHECKED.pack(kind, 0, length, sequence), self._salt)
+                for part in parts:
+                    crc = zlib.crc32(part, crc)
+                header = RECORD_HEADER.pack(RECORD_MAGIC, kind, 0, length, crc, sequence)
+                segment = self._segment
+                start = self._sizes[segment]
+                offset = start + RECORD_HEADER.size
+                try:
+                    self._write([header, *parts], RECORD_HEADER.size + length, urgent=urgent)
+                    self._sizes[segment] = offset + length
+                    self._next = sequence + 1
+                    self._unsynced = True
+                    if self._in_groups:
+                        waiting = Pending(apply, sequence, segment, offset)
+                        self._group.add(waiting)
+                except BaseException:  # an interrupt may come between any two of these steps
+                    self._take_back(sequence, start)
+                    raise
+                if waiting is None:
+                    show(apply, sequence, segment, offset)
+                    return sequence
+            self._group.wait(waiting, self._lead)
+        except BaseException:
+            if waiting is not None:
+                self._group.leave(waiting)
+            raise
         return sequence
 
     def _take_back(self, sequence: int, start: int) -> None:
         """Make the log what it was before a record that was interrupted. The lock is held."""
         self._sizes[self._segment] = start
         self._next = sequence
-        self._pending = [record for record in self._pending if record.sequence < sequence]
+        self._group.withdraw(sequence)
         self._undo_partial_write(self._descriptors[self._segment])
 
-    def _commit_group(self, waiting: Pending) -> None:
-        """Return when the record is synced and visible. Whoever holds the sync lock syncs for all that wait."""
+    def _lead(self, record: Pending) -> None:
+        """Sync for a record and all that wait with it, unless somebody else has meanwhile."""
         with self._sync_lock:
-            if not waiting.visible and waiting.failure is None:
+            if not record.visible:
                 self._sync_pending()
-        if waiting.failure is not None:
-            raise ClosedError(str(self._failure)) from waiting.failure
 
     def _sync_pending(self) -> None:
         """Sync the log and make all records written so far visible, in order. The sync lock is held."""
-        with self._lock:
-            descriptor = self._descriptors[self._segment]
-            self._unsynced = False
-            batch, self._pending = self._pending, []
         try:
+            with self._lock:
+                if self._failure is not None:
+                    raise ClosedError(self._failure)
+                descriptor = self._descriptors[self._segment]
+                self._unsynced = False
+                batch = self._group.waiting()
             self._files.sync(descriptor)
             for record in batch:
                 record.show()
         except OSError as failure:
-            with self._lock:
-                raise self._give_up(batch, failure) from failure
+            raise self._give_up(failure) from failure
         except BaseException:
-            with self._lock:  # interrupted: whoever comes next syncs and shows what waits
-                self._pending[:0] = [record for record in batch if not record.visible]
-                self._unsynced = True
+            self._unsynced = True  # interrupted: whoever comes next syncs and shows what waits
             raise
+        finally:
+            with self._lock:
+                self._group.advance()
 
     def _write(self, parts: list[bytes], total: int, *, urgent: bool) -> None:
         descriptor = self._descriptors[self._segment]
@@ -186,12 +193,9 @@ class Journal:
     def _latch(self, reason: str) -> None:
         self._failure = self._failure or reason
 
-    def _give_up(self, batch: list[Pending], failure: BaseException) -> ClosedError:
-        """A sync failed: nothing that waits is acknowledged, now or later. The lock is held."""
+    def _give_up(self, failure: BaseException) -> ClosedError:
+        """A sync failed: nothing that waits is acknowledged, now or later. The sync lock is held."""
         self._latch(f"the journal could not be synced ({failure}); reopen the store")
-        late, self._pending = self._pending, []
-        for record in batch + late:
-            record.failure = failure
         return ClosedError(self._failure)
 
     # -- durability and rotation -----------------------------------------------------------------------------
@@ -201,7 +205,7 @@ class Journal:
         with self._sync_lock:
             if self._failure is not None:
                 raise ClosedError(self._failure)
-            if self._unsynced or self._pending:
+            if self._unsynced:
                 self._sync_pending()
 
     def rotate(self, at_switch: Callable[[], None]) -> list[int]:
@@ -212,18 +216,17 @@ class Journal:
         medium before an earlier one, or a lost tail would look like damage.
         """
         with self._sync_lock:
-            if self._failure is not None:
-                raise ClosedError(self._failure)
             self._sync_pending()  # most of the bytes, while writers go on
             with self._lock:
                 try:
                     self._files.sync(self._descriptors[self._segment])
+                    for record in self._group.waiting():
+                        record.show()
                 except OSError as failure:
-                    raise self._give_up([], failure) from failure
+                    raise self._give_up(failure) from failure
+                finally:
+                    self._group.advance()
                 self._unsynced = False
-                batch, self._pending = self._pending, []
-                for record in batch:
-                    record.show()
                 closed = list(self._sizes)
                 if self._sizes[self._segment] == SEGMENT_HEADER.size:
                     closed.remove(self._segment)  # it holds no record yet and goes on
@@ -298,15 +301,16 @@ class Journal:
 
     def close(self) -> None:
         """Hand all records to the system, sync them and close. Idempotent."""
-        try:
-            if self._failure is None:
-                self.sync()
-        finally:
-            with self._lock:
-                self._latch("the store is closed")
-                for descriptor in self._descriptors.values():
-                    os.close(descriptor)
-                self._descriptors.clear()
+        with self._sync_lock:
+            try:
+                if self._failure is None and self._unsynced:
+                    self._sync_pending()
+            finally:
+                with self._lock:
+                    self._latch("the store is closed")
+                    for descriptor in self._descriptors.values():
+                        os.close(descriptor)
+                    self._descriptors.clear()
 
     def abandon(self) -> None:
         """Close the descriptors and nothing else: for a child process after fork."""

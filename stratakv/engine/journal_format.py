@@ -24,6 +24,10 @@ RECORD_CHECKED = struct.Struct("<BBIQ")
 MAX_BODY_BYTES = 0xFFFF_FFFF
 
 
+JOURNAL_DIRECTORY = "journal"
+"""Of the segments, in the directory of a store."""
+
+
 class Location(NamedTuple):
     """Bytes inside a segment."""
 

@@ -45,8 +45,19 @@ class MappingFace(Face, MutableMapping[str, Any]):
             return None
         return value, PutOptions(ttl=ttl, namespace=namespace, extra=extra)
 
+    @property
+    def set(self) -> Any:
+        """The engine's `set`, with its keywords, where it has one."""
+        # Not a method, because a face that has none says AttributeError; not left to `__getattr__`, which takes longer.
+        engine = self._engine
+        if engine is None or "set" not in engine.verbs:
+            raise AttributeError("set")
+        return engine.raw.set if isinstance(self._mode, PassThrough) else self._set
+
     def _set(self, key: str, value: object, ttl: float | None = None, **keywords: Any) -> bool:
-        """The engine's `set`, with its keywords."""
+        if ttl is None and not keywords:
+            self._working().put(key, value, DEFAULTS)
+            return True
         options = self._options(value, ttl, None, keywords)
         if options is None:
             self._working().delete(key)
@@ -62,8 +73,6 @@ class MappingFace(Face, MutableMapping[str, Any]):
         mode = self.__dict__.get("_mode")
         if isinstance(mode, PassThrough):
             return getattr(engine.raw, name)
-        if name == "set" and name in engine.verbs:
-            return self._set
         attribute = getattr(engine.raw, name)
         allowed = self.config.wrap.passthrough
         if self.config.wrap.mode == "write_through" or name in allowed or "*" in allowed:

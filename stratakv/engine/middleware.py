@@ -88,7 +88,7 @@ class OptimizationMiddleware(LargeFace, MappingFace):
                 raise
             self._snapshot = read_snapshot(Path(self.config.storage.path))
             return
-        self._get = self._mode.get
+        self._get = self._mode.quickest_get()
         store = self._mode.store
         if store is not None:
             copies = isinstance(self._mode, WriteThrough)

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from stratakv.engine.journal import Journal
     from stratakv.engine.parts import Parts
-    from stratakv.engine.reading import Reader
 
 log = logging.getLogger("stratakv")
 
@@ -53,10 +52,10 @@ TOUCHED_AT_MOST = 20_000
 class Mover:
     """Background work of one store."""
 
-    def __init__(self, parts: Parts, journal: Journal, reader: Reader) -> None:
+    def __init__(self, parts: Parts, journal: Journal) -> None:
         self._parts = parts
         self._journal = journal
-        self._checkpoint = Checkpoint(parts, journal, reader)
+        self._checkpoint = Checkpoint(parts, journal)
         self._compaction = Compaction(parts)
         self._disposal = Disposal(parts)
         self.collection = Collection(parts)
@@ -162,7 +161,7 @@ class Mover:
                 work(no_pause)
             self._all_upkeep(settle=settle)
 
-        with self._carrying.lock, self._here.lock:
+        with self._carrying.held(), self._here.held():
             finish_opening(self._parts)
             self._attempt(all_work, settle=settle)
             self._next_upkeep = self._parts.clock.monotonic() + self._interval
@@ -172,7 +171,7 @@ class Mover:
 
     def checkpoint(self) -> None:
         """Persist what is dirty, on the caller's thread."""
-        with self._here.lock:
+        with self._here.held():
             finish_opening(self._parts)
             self._attempt(lambda: self._checkpoint.run(no_pause))
         self._here.end_round()
@@ -243,7 +242,7 @@ class Mover:
     def _free_room(self, pause: Callable[[], None], *, settle: bool) -> bool:
         """On a full disk: lend the reserve, then remove what was deleted; tell whether anything was freed."""
         counters = self._parts.counters
-        with self._here.lock:
+        with self._here.held():
             before = counters.total(COLLECTED) + counters.total(COMPACTIONS)
             freed = self._parts.reserve.give_back()
             self._clear_up()
@@ -268,9 +267,7 @@ class Mover:
 
     def _checkpoint_due(self) -> bool:
         dirty = self._parts.dirty
-        if dirty.journal_bytes >= CHECKPOINT_SHARE * self._dirty_bytes:
-            return True
-        if len(dirty) >= CHECKPOINT_SHARE * self._dirty_entries:
+        if dirty.fills(self._parts.config.storage, CHECKPOINT_SHARE):
             return True
         since = dirty.current.since
         if dirty.frozen is not None:
@@ -294,7 +291,7 @@ class Mover:
             self._disposal.run(IN_WARM, pause, settle=settle)
             self.carrier.dispose(pause, settle=settle)
 
-        with self._carrying.lock, self._here.lock:
+        with self._carrying.held(), self._here.held():
             self._attempt(all_work, settle=settle)
         self._here.end_round()
 

@@ -31,7 +31,7 @@ from stratakv.engine.dirty import DirtyBlob, DirtyTable
 from stratakv.engine.entries import NAMESPACE, Entry, parse_entries, parse_namespace
 from stratakv.engine.hot import HotTable
 from stratakv.engine.journal import Journal
-from stratakv.engine.journal_format import Location, segment_paths
+from stratakv.engine.journal_format import JOURNAL_DIRECTORY, Location, segment_paths
 from stratakv.engine.kept_indexes import KeptIndexes
 from stratakv.engine.labels import Labels
 from stratakv.engine.large.manifest import MANIFEST, read_manifest
@@ -61,7 +61,6 @@ if TYPE_CHECKING:
     from stratakv.files import Files
 
 CATALOG_FILE = "catalog.db"
-JOURNAL_DIRECTORY = "journal"
 
 log = logging.getLogger("stratakv")
 
@@ -319,7 +318,7 @@ def _replay(parts: Parts, record: Replayed) -> None:
             chunks = _chunks(record, entry)
             parts.dirty.put(key, entry.record, blob, len(entry.key) + 64, parts.clock.monotonic(), chunks)
             if blob is not None and entry.record.digest is not None:
-                parts.dirty.current.journal_bytes += blob.location.length
+                parts.dirty.current.journal_bytes += blob.length
                 # It was unknown when it was stored, perhaps because the catalog's copy was found damaged.
                 parts.dirty.current.healing.add(entry.record.digest)
         if entry.record.pin:
@@ -335,7 +334,7 @@ def _replayed_blob(parts: Parts, record: Replayed, entry: Entry) -> DirtyBlob | 
     location = Location(record.segment, record.offset + start, length)
     if parts.read_only:
         parts.replayed_payloads[location] = record.body[start : start + length]
-    return DirtyBlob(location, entry.codec, entry.dictionary, entry.size, entry.home, entry.kind)
+    return DirtyBlob(*location, entry.codec, entry.dictionary, entry.size, entry.home, entry.kind)
 
 
 def _chunks(record: Replayed, entry: Entry) -> set[bytes]:

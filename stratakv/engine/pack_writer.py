@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from stratakv.engine.codecs.levels import cold_level, warm_level
+from stratakv.engine.codecs.levels import cold_level, fast_level, warm_level
 from stratakv.engine.codecs.stack import shape_of
 from stratakv.engine.encoding import SHORTEST
 from stratakv.engine.large.manifest import MANIFEST, is_manifest
@@ -290,8 +290,12 @@ def _layout_of(plaintext: bytes, shortest: int) -> tuple[Segment, ...]:
     return segments(plaintext) if len(plaintext) >= shortest and has_buffers(plaintext) else ()
 
 
-def open_pack_writer(parts: Parts, tier: int, pause: Callable[[], None]) -> PackWriter:
-    """Return a writer for a tier of a store: small blocks with a dictionary in warm, large ones without in cold."""
+def open_pack_writer(parts: Parts, tier: int, pause: Callable[[], None], *, hurried: bool = False) -> PackWriter:
+    """Return a writer for a tier of a store: small blocks with a dictionary in warm, large ones without in cold.
+
+    A hurried one takes the level of the fast path, since writers wait for it: a third of the time for a twentieth more
+    bytes, until compaction or demotion encodes them anew.
+    """
     settings = parts.config.compression
     level = parts.config.effective_compression_level
     cold = tier == IN_COLD
@@ -302,7 +306,7 @@ def open_pack_writer(parts: Parts, tier: int, pause: Callable[[], None]) -> Pack
         epoch=parts.epoch,
         encoder=parts.compression.encoder,
         dictionary_of=(lambda _namespace: 0) if cold else parts.dictionaries.current,
-        level=cold_level(level) if cold else warm_level(level),
+        level=fast_level(level) if hurried else cold_level(level) if cold else warm_level(level),
         block_bytes=1024 * (settings.cold_block_kb if cold else settings.warm_block_kb),
         pack_bytes=int(parts.config.storage.pack_size_mb * 1024 * 1024),
         pause=pause,

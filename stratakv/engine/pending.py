@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 Apply = Callable[[int, int, int], None]
@@ -9,23 +10,36 @@ Apply = Callable[[int, int, int], None]
 
 
 class Pending:
-    """A written record.
+    """A written record whose writer waits.
 
     Attributes:
         sequence, segment, offset: Where it stands; the offset is that of its body.
         visible: It has been shown.
-        failure: Why it never will be.
+        leads: Its writer syncs, for itself and for all that are written by then.
+        gone: Its writer was interrupted and waits no more; the record is shown with the others.
     """
 
-    __slots__ = ("_apply", "failure", "offset", "segment", "sequence", "visible")
+    __slots__ = ("_apply", "_gate", "gone", "leads", "offset", "segment", "sequence", "visible")
 
     def __init__(self, apply: Apply, sequence: int, segment: int, offset: int) -> None:
         self._apply = apply
+        self._gate = threading.Lock()
+        self._gate.acquire()
         self.sequence = sequence
         self.segment = segment
         self.offset = offset
         self.visible = False
-        self.failure: BaseException | None = None
+        self.leads = False
+        self.gone = False
+
+    def await_news(self) -> None:
+        """Return when the gate was opened since the last call: it is visible, or leads."""
+        self._gate.acquire()
+
+    def open_gate(self) -> None:
+        """Let the writer look again. One thread at a time."""
+        if self._gate.locked():
+            self._gate.release()
 
     def show(self) -> None:
         """Make it visible."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stratakv.config import OptimizationConfig
+    from stratakv.policies.placement.prices import EdgeCosts
     from stratakv.policies.tuning.idle_time import IdleTime
 
 EDGES = {IN_HOT: HOT, IN_WARM: WARM}
@@ -57,6 +58,7 @@ class Placement:
             IN_WARM: tiered.warm_to_cold_idle_hours * 3600,
         }
         self._tuned: dict[tuple[int, int], IdleTime] = {}
+        self._costs: dict[float, dict[str, EdgeCosts]] = {}
 
     def configured(self, tier: int) -> float:
         """Return the configured seconds for what leaves a tier."""
@@ -82,7 +84,11 @@ class Placement:
 
     def break_even(self, tier: int, namespace: int, size: int) -> float:
         """Return after how many idle seconds in a tier the rent of a content has cost as much as its return would."""
-        return costs_of(self._prices, self.wait_of(namespace), remote=self.remote)[EDGES[tier]].break_even_seconds(size)
+        wait = self.wait_of(namespace)
+        costs = self._costs.get(wait)
+        if costs is None:
+            costs = self._costs[wait] = costs_of(self._prices, wait, remote=self.remote)
+        return costs[EDGES[tier]].break_even_seconds(size)
 
     def shortest(self, tier: int) -> float:
         """Return seconds that no threshold of a tier is below: what was used since then stays."""

@@ -95,7 +95,7 @@ class Store:
         self._closed = None
         self.get = self.reader.get
         if parts.journal is not None:
-            self.mover = Mover(parts, parts.journal, self.reader)
+            self.mover = Mover(parts, parts.journal)
             self._writer = Writer(parts, parts.journal, self.reader, self.mover.relieve)
             parts.labels.introduce = self._writer.introduce
             self.mover.publish = self._publish

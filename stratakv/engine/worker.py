@@ -6,18 +6,21 @@ growing intervals at which work that failed is tried again. Knows nothing of wha
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
 from stratakv.errors import StrataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from stratakv.clock import Clock
 
 SLICE_SECONDS = 0.001
 REST_SECONDS = 0.0005
+AWAITED_REST_SECONDS = 0.00005
+"""While somebody waits for the work, a rest only lets others at the interpreter."""
 TICK_SECONDS = 0.25
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
@@ -54,7 +57,6 @@ class Worker:
         failed: Takes what a step raised.
 
     Attributes:
-        lock: Held while the work is being done, on whichever thread.
         last_failure: The text of the failure that came last, or None.
         failures: How many there were.
     """
@@ -69,7 +71,8 @@ class Worker:
         self._clock = clock
         self._step = step
         self._failed = failed
-        self.lock = threading.RLock()
+        self._lock = threading.RLock()
+        self._awaiting = 0
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._round = threading.Condition()
@@ -125,7 +128,7 @@ class Worker:
             if self.resting:
                 continue
             try:
-                with self.lock:
+                with self._lock:
                     self._step(self.pacer())
             except StoppedError:
                 return
@@ -149,10 +152,27 @@ class Worker:
             if stop.is_set():
                 raise StoppedError
             if clock.monotonic() - since >= SLICE_SECONDS:
-                clock.wait(rest, REST_SECONDS)
+                clock.wait(rest, AWAITED_REST_SECONDS if self._awaiting else REST_SECONDS)
                 since = clock.monotonic()
 
         return pause
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the thread from its work, once it has ended its round, for who does the work himself."""
+        self._await(1)
+        try:
+            self._lock.acquire()
+        finally:
+            self._await(-1)
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _await(self, change: int) -> None:
+        with self._round:
+            self._awaiting += change
 
     def nudge(self) -> None:
         """Have the thread look now whether something is due; one that was not started yet is."""
@@ -165,7 +185,11 @@ class Worker:
         with self._round:
             seen = self._rounds
             self._wake.set()
-            self._round.wait_for(lambda: self._rounds != seen, timeout=seconds)
+            self._awaiting += 1
+            try:
+                self._round.wait_for(lambda: self._rounds != seen, timeout=seconds)
+            finally:
+                self._awaiting -= 1
 
     def end_round(self) -> None:
         """Tell those who wait that something has changed."""

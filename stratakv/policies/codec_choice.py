@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 TRIALS = 4
 """The first so many contents of a contest are tried with every candidate."""
 
+RAREST = 8
+"""Trials that change nothing become rarer, up to this factor."""
+
+TRIALS_A_STEP = 4
+"""So many trials in a row must have changed nothing before the next ones come half as often."""
+
 FORGET = 0.9
 """What a score keeps of its past at each trial."""
 
@@ -98,20 +104,22 @@ class Contest:
 
     Args:
         budget: What a KB may cost.
-        every: Once the first trials are over, every so many contents there is another one.
+        every: Once the first trials are over, every so many contents there is another one; while they change nothing,
+            they become as rare as an eighth of that. 1 tries them all.
 
     Attributes:
         best: The candidate to use; None before the first trial.
         left: How many contents are encoded with it before the next trial. The caller counts down.
     """
 
-    __slots__ = ("_budget", "_every", "_scores", "_trials", "best", "left")
+    __slots__ = ("_budget", "_every", "_scores", "_steady", "_trials", "best", "left")
 
     def __init__(self, budget: Budget, every: int) -> None:
         self._budget = budget
         self._every = every
         self._scores: dict[str, Score] = {}
         self._trials = 0
+        self._steady = 0
         self.best: str | None = None
         self.left = 0
 
@@ -126,8 +134,10 @@ class Contest:
         for candidate, trial in results.items():
             self._scores.setdefault(candidate, Score()).add(trial)
         self._trials += 1
-        self.best = self._choose()
-        self.left = 0 if self._trials < TRIALS else self._every - 1
+        before, self.best = self.best, self._choose()
+        self._steady = self._steady + 1 if self.best == before else 0
+        rarer = 1 if self._every == 1 else min(RAREST, 1 << self._steady // TRIALS_A_STEP)
+        self.left = 0 if self._trials < TRIALS else self._every * rarer - 1
 
     def allow(self, budget: Budget) -> None:
         """Take another budget, and choose by it from what is known."""

@@ -41,9 +41,9 @@ def data(tmp_path: Path) -> Path:
     )
 
 
-def measured(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    assert main([*arguments, "--json"]) == 0
-    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+def measured(results: Path, *arguments: str) -> dict[str, Any]:
+    assert main([*arguments, "--results", str(results), "--no-plot"]) == 0
+    result: dict[str, Any] = json.loads((results / "hitratio.json").read_text())
     return result
 
 
@@ -188,10 +188,8 @@ def test_other_sizes_are_none_of_the_table_and_hold_not_everything(data: Path) -
     assert max(sizes["wide"]) < objects
 
 
-def test_every_policy_is_replayed_beside_the_reference_and_the_bound(
-    data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    result = measured(capsys, "--data", str(data), "--workers", "1", "--parts", "table,wide,joined,bytes", "--quick")
+def test_every_policy_is_replayed_beside_the_reference_and_the_bound(data: Path, tmp_path: Path) -> None:
+    result = measured(tmp_path, "--data", str(data), "--workers", "1", "--parts", "table,wide,joined,bytes", "--quick")
     rows = result["rows"]
     assert {row["trace"] for row in rows} == {"busy", "round", "sized"}
     for each in rows:
@@ -221,9 +219,9 @@ def _keys(trace: str) -> list[int]:
     return [int(key) for key in keys]
 
 
-def test_two_processes_find_what_one_finds(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_processes_find_what_one_finds(data: Path, tmp_path: Path) -> None:
     options = ("--data", str(data), "--only", "round", "--parts", "wide", "--quick", "--workers")
-    one, two = (measured(capsys, *options, workers) for workers in ("1", "2"))
+    one, two = (measured(tmp_path, *options, workers) for workers in ("1", "2"))
     assert one["rows"] == two["rows"] != []
 
 
@@ -241,10 +239,11 @@ def test_the_reads_of_the_demo_stand_in_where_there_is_no_data(tmp_path: Path) -
     assert {cell.part for cell in cells(found, ["table", "wide", "bytes", "joined"], quick=True)} == {"table", "bytes"}
 
 
-def test_a_picture_goes_into_a_directory_or_a_file(data: Path, tmp_path: Path) -> None:
+def test_a_picture_stands_beside_the_result(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     options = ["--data", str(data), "--only", "round,busy", "--parts", "table,wide", "--quick", "--workers", "1"]
-    assert main([*options, "--plot", str(tmp_path)]) == 0
+    assert main([*options, "--results", str(tmp_path)]) == 0
+    assert json.loads((tmp_path / "hitratio.json").read_text())["what"] == "traces round, busy"
     assert (tmp_path / "hitratio.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -254,17 +253,16 @@ def test_a_picture_goes_into_a_directory_or_a_file(data: Path, tmp_path: Path) -
         (["--parts", "table,nonsense"], "nonsense"),
         (["--only", "nobody"], "nobody"),
         (["--workers", "0"], "--workers"),
-        (["--plot", "/nowhere/at/all/x.png"], "no directory"),
         (["--only", "written"], "no trace with reads"),
     ],
 )
 def test_options_that_cannot_be_used_are_told(
-    options: list[str], message: str, data: Path, capsys: pytest.CaptureFixture[str]
+    options: list[str], message: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--data", str(data), *options]) == 2
+    assert main(["--data", str(data), "--results", str(tmp_path), "--no-plot", *options]) == 2
     assert message in capsys.readouterr().err
 
 
 def test_a_directory_without_traces_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--data", str(tmp_path)]) == 2
+    assert main(["--data", str(tmp_path), "--results", str(tmp_path / "results"), "--no-plot"]) == 2
     assert "holds no trace" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarks.keeping import Benchmark, DifferenceError, run, source
+from benchmarks.reduction.run import UnsettledError
 from stratakv.errors import CapacityError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def test_parts_run_in_their_own_order_and_an_unknown_one_is_refused(
         (ConfigurationError("no such data"), 2),
         (CapacityError("no room"), 1),
         (DifferenceError("a value came back changed"), 1),
+        (UnsettledError("values are still in the warm tier"), 1),
     ],
 )
 def test_an_exit_code_tells_wrong_use_from_wrong_values(
@@ -92,6 +94,22 @@ def test_an_exit_code_tells_wrong_use_from_wrong_values(
     assert run(benchmark(error), ["--results", str(tmp_path)]) == code
     assert str(error) in capsys.readouterr().err
     assert not (tmp_path / "made.json").exists()
+
+
+def test_what_was_noted_on_an_errors_way_stands_before_its_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = DifferenceError("a value came back changed")
+    error.add_note("the third store")
+    assert run(benchmark(error), ["--results", str(tmp_path), "--no-plot"]) == 1
+    assert capsys.readouterr().err == "error: the third store: a value came back changed\n"
+
+
+def test_a_suite_says_itself_what_data_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(benchmark()._replace(data="one trace"), ["--help"])
+    assert ended.value.code == 0
+    assert "--data DIR|FILE one trace" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_directory_that_cannot_be_made_is_told_before_anything_is_measured(

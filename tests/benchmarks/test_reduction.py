@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import lzma
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from benchmarks.reduction.table import TIMES, described
 from stratakv import OptimizationMiddleware
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from stratakv import OptimizationConfig
 
 TEXT = "the store keeps each value once and compressed in the cheapest tier that is still fast enough"
 WORDS = TEXT.split(" ")
@@ -75,14 +76,20 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def measured(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
-    code = main([*arguments, "--json"])
-    return code, json.loads(capsys.readouterr().out)
+@pytest.fixture
+def kept(tmp_path: Path) -> list[str]:
+    """Options that put the result into a directory of the test's own, without a picture."""
+    return ["--results", str(tmp_path / "results"), "--no-plot"]
 
 
-def test_every_corpus_is_measured(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, result = measured(capsys, "--data", str(data))
-    assert code == 0
+def measured(kept: list[str], *arguments: str) -> dict[str, Any]:
+    assert main([*kept, *arguments]) == 0
+    result: dict[str, Any] = json.loads((Path(kept[1]) / "reduction.json").read_text())
+    return result
+
+
+def test_every_corpus_is_measured(data: Path, kept: list[str]) -> None:
+    result = measured(kept, "--data", str(data))
     rows = {row["corpus"]: row for row in result["corpora"] if row["loss"] is None}
     assert {name: row["records"] for name, row in rows.items()} == {
         "kg_small": 2,
@@ -121,8 +128,8 @@ def test_every_corpus_is_measured(data: Path, capsys: pytest.CaptureFixture[str]
     assert result["versions"]["numpy"]
 
 
-def test_loss_is_measured_or_left_out_by_name(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, result = measured(capsys, "--data", str(data), "--only", "vec_minilm384 (rows),kg_small")
+def test_loss_is_measured_or_left_out_by_name(data: Path, kept: list[str]) -> None:
+    result = measured(kept, "--data", str(data), "--only", "vec_minilm384 (rows),kg_small")
     found = {row["loss"]: row for row in result["corpora"]}
     for allowed in (*loss.VECTOR_LOSSES, loss.GRAPH_LOSS):
         refused = loss.refusal("moderate", allowed)
@@ -134,22 +141,24 @@ def test_loss_is_measured_or_left_out_by_name(data: Path, capsys: pytest.Capture
             assert f"with {allowed.name} loss: {refused}" in result["left_out"]
 
 
-def test_what_an_allowed_loss_did_is_told(
-    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever the store does with the permission: here it takes steps of 1/64 off whatever it stores."""
+def test_what_an_allowed_loss_did_is_told(data: Path, kept: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the store does with the permission: here it stores steps of 1/64."""
     honest = OptimizationMiddleware.store
+    permitted: list[loss.Loss | None] = []
 
     def coarse(self: OptimizationMiddleware, key: str, data: Any) -> bool:
-        return honest(self, key, np.rint(data * 64).astype(data.dtype) / np.float32(64))
+        return honest(self, key, np.rint(data * 64).astype(data.dtype) / np.float32(64) if permitted[-1] else data)
+
+    def configuration(level: str, allowed: loss.Loss | None) -> OptimizationConfig:
+        permitted.append(allowed)
+        return loss.configuration(level, None)
 
     monkeypatch.setattr(command, "refusal", lambda level, allowed: None)
-    monkeypatch.setattr(running, "configuration", lambda level, allowed: loss.configuration(level, None))
+    monkeypatch.setattr(running, "configuration", configuration)
     monkeypatch.setattr(OptimizationMiddleware, "store", coarse)
-    code, result = measured(capsys, "--data", str(data), "--only", "vec_minilm384 (rows)")
-    assert code == 1, "without permission that is a difference"
+    result = measured(kept, "--data", str(data), "--only", "vec_minilm384 (rows)")
     lossless, *lossy = result["corpora"]
-    assert lossless["exact"] is False
+    assert lossless["exact"] is True
     assert [row["loss"] for row in lossy] == ["int8", "int4", "1 bit"]
     for row in lossy:
         assert row["differences"] == 0
@@ -162,18 +171,27 @@ def test_what_an_allowed_loss_did_is_told(
     assert described(result["founding"][0]) == "vec_minilm384 (rows), int4 loss allowed"
 
 
-def test_a_person_reads_tables(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_person_reads_tables(data: Path, kept: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     only = "tau_airline_messages,vec_minilm384"
-    assert by_name(["reduction", "--data", str(data / "values"), "--only", only, "--level", "aggressive"]) == 0
+    options = ["--data", str(data / "values"), "--only", only, "--level", "aggressive"]
+    assert by_name(["reduction", *kept, *options]) == 0
     out = capsys.readouterr().out
-    for words in ("level aggressive", "Reduction in percent", "xz whole", "in RAM", "founding", "episodic", "met"):
+    for words in (
+        "level aggressive",
+        "Reduction in percent",
+        "xz whole",
+        "in RAM",
+        "founding",
+        "episodic",
+        "met",
+        "3 corpora of",
+    ):
         assert words in out
     assert "kg_small" not in out
 
 
-def test_the_demos_records_are_there_without_data(capsys: pytest.CaptureFixture[str]) -> None:
-    code, result = measured(capsys, "--quick", "--only", "session")
-    assert code == 0
+def test_the_demos_records_are_there_without_data(kept: list[str]) -> None:
+    result = measured(kept, "--quick", "--only", "session")
     assert [row["corpus"] for row in result["corpora"]] == ["session"]
     assert [line["kind"] for line in result["founding"]] == ["session"]
 
@@ -203,22 +221,24 @@ def test_archives_become_what_they_stand_for(data: Path) -> None:
     assert graph.items["kg_small:10000"][0] == ["10000", "likes", "0", 0.2]
 
 
-def test_a_broken_line_is_named(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_line_is_named(data: Path, kept: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     write(data / "values" / "broken.jsonl.xz", b'{"a": 1}\n{"a": \n')
-    assert main(["--data", str(data), "--only", "broken", "--json"]) == 2
+    assert main([*kept, "--data", str(data), "--only", "broken", "--json"]) == 2
     captured = capsys.readouterr()
     assert "broken.jsonl.xz:2" in captured.err
     assert not captured.out
 
 
-@pytest.mark.parametrize("arguments", [["--data", "nowhere"], ["--only", "nobody"], ["--plot", "no/such/x.png"]])
-def test_what_cannot_be_is_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments) == 2
+@pytest.mark.parametrize("arguments", [["--data", "nowhere"], ["--only", "nobody"], ["--parts", "some"]])
+def test_what_cannot_be_is_wrong_usage(
+    arguments: list[str], kept: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*kept, *arguments]) == 2
     assert "error: " in capsys.readouterr().err
 
 
-def test_a_value_that_differs_is_told(
-    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_value_that_differs_fails_the_run(
+    data: Path, kept: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest = OptimizationMiddleware.retrieve
 
@@ -227,19 +247,17 @@ def test_a_value_that_differs_is_told(
         return {**value, "score": 0} if key == "chat/0" else value  # 0.0 went in: equal, but of another type
 
     monkeypatch.setattr(OptimizationMiddleware, "retrieve", wrong)
-    code, result = measured(capsys, "--data", str(data), "--only", "tau_airline_messages")
-    assert code == 1
-    (row,) = result["corpora"]
-    assert row["exact"] is False
-    assert row["first_differences"][0] == "chat/0 differs from RAM"
-    assert row["differences"] == 3
+    assert main([*kept, "--data", str(data), "--only", "tau_airline_messages"]) == 1
+    error = capsys.readouterr().err
+    assert "error: 3 values in tau_airline_messages, among them: chat/0 differs from RAM; " in error
+    assert not (Path(kept[1]) / "reduction.json").exists()
 
 
 def test_a_store_that_does_not_settle_is_an_error(
-    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    data: Path, kept: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(OptimizationMiddleware, "maintain", lambda self, settle=False: None)
-    assert main(["--data", str(data), "--only", "mixed"]) == 1
+    assert main([*kept, "--data", str(data), "--only", "mixed"]) == 1
     assert f"error: mixed: after {running.ROUNDS} rounds" in capsys.readouterr().err
 
 
@@ -275,23 +293,22 @@ def test_losses_go_with_what_the_values_are() -> None:
 
 def test_a_picture_is_drawn(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    file = tmp_path / "reduction.png"
-    assert main(["--data", str(data), "--only", "mixed,vec_bytes", "--plot", str(file)]) == 0
-    assert file.read_bytes().startswith(b"\x89PNG")
+    assert main(["--data", str(data), "--only", "mixed,vec_bytes", "--results", str(tmp_path / "new")]) == 0
+    assert (tmp_path / "new" / "reduction.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_without_matplotlib_the_picture_is_refused_at_once(
-    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
-    assert main(["--data", str(data), "--plot", "x.png"]) == 2
+    assert main(["--data", str(data), "--results", str(tmp_path)]) == 2
     assert "stratakv[plots]" in capsys.readouterr().err
 
 
 def test_the_documents_take_the_table(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, kept: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, result = measured(capsys, "--data", str(data), "--only", "tau_airline_messages,vec_bytes")
+    result = measured(kept, "--data", str(data), "--only", "tau_airline_messages,vec_bytes")
     table = markdown(result)
     assert "| tau_airline_messages | 1,600 |" in table
     assert "| episodic | 70% |" in table

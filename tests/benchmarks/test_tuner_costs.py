@@ -161,7 +161,7 @@ def test_every_way_to_share_ram_is_told_in_times_of_one_global_lru(data: Path) -
 def test_a_run_tells_what_it_played(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib")
     options = ["--data", str(data), "--quick", "--workers", "1", "--parts", "thresholds,ram", "--only", "cpp"]
-    assert main([*options, "--json", "--plot", str(tmp_path)]) == 0
+    assert main([*options, "--json", "--results", str(tmp_path)]) == 0
     result = json.loads(capsys.readouterr().out)
     rows = result["rows"]["thresholds"]
     assert {row["sizes"] for row in rows} == {"one", "spread"}
@@ -178,6 +178,9 @@ def test_a_run_tells_what_it_played(data: Path, tmp_path: Path, capsys: pytest.C
     assert table in with_table("<!-- adaptive table -->\n<!-- end of adaptive table -->", table, "adaptive")
 
 
-def test_options_that_cannot_be_used_are_told(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--data", str(data), "--parts", "nonsense"]) == 2
+def test_options_that_cannot_be_used_are_told(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--data", str(data), "--results", str(tmp_path), "--no-plot"]
+    assert main([*options, "--parts", "nonsense"]) == 2
     assert "nonsense" in capsys.readouterr().err
+    assert main([*options, "--workers", "0"]) == 2
+    assert "--workers is at least 1" in capsys.readouterr().err

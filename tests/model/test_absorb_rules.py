@@ -61,6 +61,7 @@ def test_a_value_from_before_is_adopted_when_it_is_read(tmp_path: Path) -> None:
     assert "k" in memory
     assert engine.held == {"k": [1], "other": [2]}
     assert memory.retrieve("k") == [1]
+    memory.maintain()
     assert engine.held == {"other": [2]}
     assert sorted(memory) == ["k", "other"]
     assert len(memory) == 2
@@ -82,6 +83,7 @@ def test_a_value_that_is_not_accepted_stays_in_the_engine_and_is_read_from_there
             memory.store("k", Opaque("p"))
         assert memory["k"] == Opaque("o")
         memory["k"] = 1
+        memory.maintain()
         assert engine.held == {}
         assert memory["k"] == 1
 
@@ -98,10 +100,11 @@ def test_a_diskcache_value_that_is_not_accepted_keeps_its_tag_and_expiry(tmp_pat
 def test_adoption_that_stopped_halfway_shows_the_stores_value_only(tmp_path: Path) -> None:
     engine = Fragile()
     engine.held = {"k": "old"}
-    engine.failing = {"delete": 1}
+    engine.failing = {"delete": 2}
     memory = absorb(engine, tmp_path)
-    with pytest.raises(BrokenError):
-        memory.retrieve("k")
+    assert memory.retrieve("k") == "old"
+    memory.maintain()
+    assert engine.held == {"k": "old"}
     assert memory.retrieve("k") == "old"
     assert len(memory) == 1
     memory["k"] = "new"
@@ -131,8 +134,9 @@ def test_many_readers_of_a_key_adopt_it_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(30)
     assert found == ["value"] * 8
-    assert engine.held == {}
+    assert memory.get_statistics()["middleware"]["engine_reads"] == 1
     memory.shutdown()
+    assert engine.held == {}
 
 
 # -- tombstones ----------------------------------------------------------------------------------------------
@@ -143,9 +147,8 @@ def test_a_deleted_key_stays_gone_while_the_engine_does_not_confirm(tmp_path: Pa
     engine = Fragile()
     engine.held = {"k": "old"}
     memory = absorb(engine, tmp_path)
-    engine.failing = {"delete": 2}
-    with pytest.raises(BrokenError, match="delete"):
-        memory.store("k", "new")
+    engine.failing = {"delete": 2}  # the second time at shutdown
+    memory.store("k", "new")
     with pytest.raises(BrokenError, match="delete"):
         memory.delete("k")
     assert engine.held == {"k": "old"}
@@ -155,6 +158,7 @@ def test_a_deleted_key_stays_gone_while_the_engine_does_not_confirm(tmp_path: Pa
         assert list(memory) == []
         assert len(memory) == 0
         memory.shutdown()
+        assert engine.held == {"k": "old"}
         memory = absorb(engine, tmp_path)
     memory.maintain(settle=settle)
     assert engine.held == {}
@@ -167,12 +171,12 @@ def test_a_deleted_key_stays_gone_while_the_engine_does_not_confirm(tmp_path: Pa
 def test_an_expired_key_does_not_show_the_engines_copy(tmp_path: Path) -> None:
     engine, clock = Fragile(), ManualClock()
     engine.held = {"k": "old"}
-    engine.failing = {"delete": 1}
     memory = absorb(engine, tmp_path, clock)
-    with pytest.raises(BrokenError):
-        memory.store("k", "new", ttl=10)
+    memory.store("k", "new", ttl=10)
     clock.advance(11)
     assert memory.retrieve("k") is None
+    assert engine.held == {"k": "old"}
+    engine.failing = {"delete": 1}
     memory.maintain(settle=True)
     assert memory.retrieve("k") is None
     assert engine.held == {}
@@ -182,10 +186,9 @@ def test_an_expired_key_does_not_show_the_engines_copy(tmp_path: Path) -> None:
 def test_a_key_stored_after_its_tombstone_lives(tmp_path: Path) -> None:
     engine = Fragile()
     engine.held = {"k": "old"}
-    engine.failing = {"delete": 2}
+    engine.failing = {"delete": 1}
     memory = absorb(engine, tmp_path)
-    with pytest.raises(BrokenError):
-        memory.store("k", "new")
+    memory.store("k", "new")
     with pytest.raises(BrokenError):
         memory.delete("k")
     memory.maintain()

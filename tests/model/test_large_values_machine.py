@@ -292,7 +292,7 @@ class LargeValuesMachine(RuleBasedStateMachine):
 
 
 def test_large_values_equal_a_dict() -> None:
-    run_state_machine_as_test(LargeValuesMachine, settings=settings(QUICK, max_examples=25))
+    run_state_machine_as_test(LargeValuesMachine, settings=settings(QUICK, max_examples=15))
 
 
 @pytest.mark.stress

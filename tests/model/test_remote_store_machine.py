@@ -266,7 +266,7 @@ class RemoteStoreMachine(StoreMachine):
 
 
 def test_store_equals_a_dict_though_the_cold_tier_fails() -> None:
-    run_state_machine_as_test(RemoteStoreMachine, settings=settings(QUICK, max_examples=60))
+    run_state_machine_as_test(RemoteStoreMachine, settings=settings(QUICK, max_examples=30))
 
 
 @pytest.mark.stress

@@ -333,7 +333,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 QUICK = settings(
-    max_examples=120, stateful_step_count=40, deadline=None, derandomize=True, print_blob=False,
+    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True, print_blob=False,
     suppress_health_check=list(HealthCheck), phases=(Phase.generate,), report_multiple_bugs=False,
 )  # fmt: skip
 

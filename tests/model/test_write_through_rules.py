@@ -10,7 +10,12 @@ import pytest
 
 from stratakv import OptimizationConfig, OptimizationMiddleware, StorageTier
 from stratakv.clock import ManualClock
-from stratakv.errors import ConfigurationError
+from stratakv.engine.modes.write_through import WriteThrough
+from stratakv.engine.store import Store
+from stratakv.engine.terms import DEFAULTS
+from stratakv.engine.wrapping import recognise
+from stratakv.errors import ClosedError, ConfigurationError
+from stratakv.files import Files
 from tests.model.wrapped_engines import Client, Opaque, Shelf
 
 if TYPE_CHECKING:
@@ -161,6 +166,81 @@ def test_a_failed_write_leaves_no_wrong_entry(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="answer lost"):
             memory.store("k", "bad")
         assert memory.retrieve("k") == "bad"
+
+
+class Writing(Client):
+    """Stops in a chosen `set`, before or after its effect, until it is let go; counts what is read."""
+
+    def __init__(self, stop: str) -> None:
+        super().__init__()
+        self._stop = stop
+        self.inside = threading.Event()
+        self.go_on = threading.Event()
+        self.reads = 0
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.reads += 1
+        return super().get(key, default)
+
+    def set(self, key: str, value: Any, ttl: float | None = None) -> bool:
+        def stop(where: str) -> None:
+            if value == "new" and where == self._stop:
+                self.inside.set()
+                assert self.go_on.wait(30)
+
+        stop("before")
+        super().set(key, value, ttl)
+        stop("after")
+        return True
+
+
+@pytest.mark.parametrize(("stop", "seen"), [("before", "old"), ("after", "new")])
+def test_a_reader_beside_a_write_is_told_what_the_engine_has_and_caches_nothing(
+    tmp_path: Path, stop: str, seen: str
+) -> None:
+    engine = Writing(stop)
+    with cached(engine, tmp_path) as memory:
+        memory.store("k", "old")
+        assert memory.retrieve("k") == "old"
+        assert engine.reads == 0
+        writer = threading.Thread(target=memory.store, args=("k", "new"))
+        writer.start()
+        assert engine.inside.wait(30)
+        assert [memory.retrieve("k") for _ in range(3)] == [seen] * 3
+        assert memory.retrieve_many(["k"]) == {"k": seen}
+        assert engine.reads == 4
+        engine.go_on.set()
+        writer.join(30)
+        assert memory.retrieve("k") == "new"
+        assert engine.reads == 4
+
+
+def test_where_the_cache_cannot_be_written_its_old_value_is_not_shown(tmp_path: Path) -> None:
+    class Failing(Files):
+        failing = False
+
+        def write(self, descriptor: int, parts: list[bytes]) -> int:
+            if self.failing:
+                raise OSError("the medium is gone")
+            return super().write(descriptor, parts)
+
+    engine, files = Client(), Failing()
+    config = OptimizationConfig(storage={"path": str(tmp_path)})
+    mode = WriteThrough(Store(config, clock=ManualClock(), files=files), recognise(engine), 60)
+    mode.put("k", "old", DEFAULTS)
+    files.failing = True
+    for value in ("new", "newer"):
+        with pytest.raises(ClosedError, match="medium is gone"):
+            mode.put("k", value, DEFAULTS)
+        assert mode.get("k", None) == engine.held["k"]
+    with pytest.raises(ClosedError):
+        mode.close()
+
+
+def test_a_cache_does_not_wait_for_its_medium(tmp_path: Path) -> None:
+    with cached(Client(), tmp_path, storage={"durability": "sync"}) as memory:
+        memory.store("k", 1)
+        assert memory.get_statistics()["config"]["durability"] == "none"
 
 
 def test_other_methods_of_the_engine_are_passed_on(tmp_path: Path) -> None:

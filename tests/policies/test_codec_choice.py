@@ -140,3 +140,24 @@ def test_a_contest_shared_by_threads_takes_new_candidates_while_it_is_asked() ->
         thread.join()
         sys.setswitchinterval(before)
     assert failures == []
+
+
+def test_trials_that_change_nothing_become_rare_and_one_that_does_makes_them_frequent_again() -> None:
+    contest = Contest(Budget(1e9), every=16)
+    waits = []
+    for _ in range(40):
+        contest.learn({"small": tried(0.3, 10.0), "large": tried(0.6, 10.0)})
+        waits.append(contest.left + 1)
+    assert waits[:3] == [1, 1, 1]
+    assert 16 in waits
+    assert waits[-1] == 128
+    while contest.best == "small":
+        contest.learn({"small": tried(0.9, 10.0), "large": tried(0.2, 10.0)})
+    assert contest.left + 1 == 16
+
+
+def test_a_contest_that_tries_every_content_goes_on_doing_so() -> None:
+    contest = Contest(Budget(1e9), every=1)
+    for _ in range(40):
+        contest.learn({"small": tried(0.3, 10.0)})
+        assert contest.left == 0

@@ -42,6 +42,15 @@ def test_several_uses_at_once_count_like_single_ones(uses: int) -> None:
     assert sketch.estimate(5) == min(uses + 1, MOST)
 
 
+@given(st.lists(st.integers(0, 30) | st.integers(-(1 << 63), (1 << 63) - 1), max_size=400))
+def test_counting_and_asking_in_one_step_tells_the_same(hashes: list[int]) -> None:
+    one, other = FrequencySketch(4), FrequencySketch(4)  # small: ages several times
+    for key_hash in hashes:
+        one.add(key_hash)
+        assert other.count(key_hash) == one.estimate(key_hash)
+    assert [one.estimate(key_hash) for key_hash in range(40)] == [other.estimate(key_hash) for key_hash in range(40)]
+
+
 def test_ageing_halves_every_count() -> None:
     sketch = _counted(100, [1] * 9 + [2] * 4 + [3])
     sketch.age()

@@ -1,24 +1,27 @@
 """Absorb: values live in the store; what the engine still holds is adopted when it is read.
 
 Invariant: of a key that the store knows (a value, an expired one or a tombstone) the engine's copy is never shown. A
-value leaves the engine only after it is durable here, and leaves here only after the engine took it back.
+value leaves the engine only after it is durable here (when, `leftovers` decides), and leaves here only after the engine
+took it back.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
 from stratakv.engine.modes.alone import Alone
 from stratakv.engine.modes.base import Mode
 from stratakv.engine.modes.equality import equal
+from stratakv.engine.modes.leftovers import Leftovers
 from stratakv.engine.telemetry import ENGINE_READS, ENGINE_WRITES
 from stratakv.engine.terms import PutOptions
 from stratakv.engine.wrapping import MISSING, Engine, EngineValue
 from stratakv.errors import CapacityError, ClosedError, CorruptionError, SerializationError, StrataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from io import BufferedReader
 
     from stratakv.engine.large.sources import Source
@@ -34,6 +37,7 @@ class Absorb(Alone):
     def __init__(self, store: Store, engine: Engine) -> None:
         super().__init__(store)
         self._engine = engine
+        self._leftovers = Leftovers(store, engine)
         self._in_ram = store.parts.hot.entries
         self._unaccepted = 0
         self._releasing = False
@@ -44,6 +48,7 @@ class Absorb(Alone):
     def _confirm_gone(self, key: str) -> bool:
         """Have the engine forget a key whose deletion or expiry the store is about to forget."""
         self._engine.discard(key)
+        self._leftovers.forget(key)
         return True
 
     # -- reading ---------------------------------------------------------------------------------------------
@@ -56,8 +61,11 @@ class Absorb(Alone):
         except ClosedError:
             if not self._releasing:
                 raise
-            value = self._engine.read(key).value  # just released: the engine has everything
+            value = self._engine.value(key)  # just released: the engine has everything
         return default if value is MISSING else value
+
+    def quickest_get(self) -> Callable[[str, object], object]:
+        return self.get  # what the store lacks the engine may have
 
     def get_detailed(self, key: str) -> tuple[EngineValue, float | None]:
         found, expires = super().get_detailed(key)
@@ -68,13 +76,10 @@ class Absorb(Alone):
         return found, expires
 
     def _adopt(self, key: str) -> EngineValue:
-        """Take a key over from the engine: store it durably, then delete it there."""
+        """Take a key over from the engine: store it; once it is durable it is deleted there."""
         with self.store.locked(key):
-            mine = self.store.read(key)
-            if mine is not None:
-                return EngineValue(mine.value, None, mine.extra)
             if _shadows(self.store.state(key)):
-                return EngineValue(MISSING, None, None)
+                return self._mine(key)
             found = self._engine.read(key)
             self._count(ENGINE_READS, 1)
             if found.value is MISSING or self._releasing:
@@ -85,13 +90,14 @@ class Absorb(Alone):
             except (SerializationError, CapacityError):
                 self._unaccepted += 1  # it stays where it is, and is read from there
                 return found
-            if not self._engine.in_memory:
-                self.store.flush()  # the engine's copy may have survived a power cut: so must ours
-            self._engine.discard(key)
-            self._count(ENGINE_WRITES, 1)
-            if self.store.parts.labels.of(key, None).lossy and (mine := self.store.read(key)) is not None:
-                return EngineValue(mine.value, None, mine.extra)  # the first read is to tell what all later ones will
-            return found
+            self._leftovers.note(key)
+            # The first read is to tell what all later ones will.
+            return self._mine(key) if self.store.parts.labels.of(key, None).lossy else found
+
+    def _mine(self, key: str) -> EngineValue:
+        """Return what the store has of a key."""
+        mine = self.store.read(key)
+        return EngineValue(MISSING, None, None) if mine is None else EngineValue(mine.value, None, mine.extra)
 
     def get_range(self, key: str, start: int, stop: int, default: object) -> object:
         if key in self.store and not self._releasing:
@@ -146,7 +152,7 @@ class Absorb(Alone):
             known = key in self._in_ram or _shadows(self.store.state(key))
             super().put(key, value, options)
             if not known:
-                self._engine.discard(key)
+                self._leftovers.note(key)
 
     def put_stream(self, key: str, file: Source, options: PutOptions) -> None:
         with self.store.locked(key):
@@ -156,7 +162,7 @@ class Absorb(Alone):
             known = key in self._in_ram or _shadows(self.store.state(key))
             super().put_stream(key, file, options)
             if not known:
-                self._engine.discard(key)
+                self._leftovers.note(key)
 
     def put_many(self, items: Mapping[str, object], options: PutOptions) -> None:
         if self._releasing:
@@ -166,7 +172,7 @@ class Absorb(Alone):
         unknown = [key for key in items if not _shadows(self.store.state(key))]
         super().put_many(items, options)
         for key in unknown:
-            self._engine.discard(key)
+            self._leftovers.note(key)
 
     def add(self, key: str, value: object, options: PutOptions) -> bool:
         with self.store.locked(key):
@@ -193,6 +199,7 @@ class Absorb(Alone):
             lived = self.store.delete(key, tombstone=True)
             # Where the engine fails its error passes on and the tombstone stays: the key is gone all the same.
             self._engine.discard(key)
+            self._leftovers.forget(key)
             self.store.confirm_deleted(key)
             return lived
 
@@ -213,6 +220,7 @@ class Absorb(Alone):
         try:
             # Whoever looked at the flag before it was set is done after this; from now on nothing comes in.
             self.store.await_writers()
+            self._leftovers.end()
             returned, damaged = self._give_back()
             for key in self.store.listing.gone():
                 with self.store.locked(key):
@@ -225,6 +233,7 @@ class Absorb(Alone):
                 )
         except BaseException:
             self._releasing = False
+            self._leftovers.resume()
             raise
         return returned
 
@@ -265,7 +274,11 @@ class Absorb(Alone):
             except BaseException:
                 self.store.close(remove=False)
                 raise
-        self.store.close()
+        try:
+            with contextlib.suppress(ClosedError):  # it was closed before, or tells by itself why it cannot sync
+                self._leftovers.discard_or_keep()
+        finally:
+            self.store.close()
 
     def statistics(self) -> dict[str, Any]:
         return {"mode": "absorb", "unaccepted": self._unaccepted}

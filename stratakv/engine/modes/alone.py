@@ -8,7 +8,7 @@ from stratakv.engine.modes.base import Mode
 from stratakv.engine.wrapping import MISSING, EngineValue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from io import BufferedReader
 
     from stratakv.engine.large.sources import Source
@@ -26,6 +26,9 @@ class Alone(Mode):
 
     def get(self, key: str, default: object) -> object:
         return self._retrieve(key, default)
+
+    def quickest_get(self) -> Callable[[str, object], object]:
+        return self._retrieve
 
     def get_detailed(self, key: str) -> tuple[EngineValue, float | None]:
         found = self.store.read(key)

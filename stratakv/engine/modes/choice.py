@@ -56,7 +56,8 @@ def choose_mode(
             f"absorbing {type(engine.raw).__name__} needs storage.path, where its values will live; or set "
             f"wrap.mode: write_through to leave them where they are"
         )
-
+    if engine is not None and through:
+        config.storage.durability = "none"  # a cache starts empty at each opening: nothing in it has to last
     store = Store(config, clock=clock, backends=backends, read_only=read_only)
     try:
         if engine is None or not through:

@@ -20,9 +20,10 @@ class PassThrough(Mode):
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._value = engine.value
 
     def get(self, key: str, default: object) -> object:
-        value = self._engine.read(key).value
+        value = self._value(key)
         return default if value is MISSING else value
 
     def get_detailed(self, key: str) -> tuple[EngineValue, float | None]:
@@ -41,7 +42,7 @@ class PassThrough(Mode):
         return True
 
     def replace(self, key: str, value: object, expected: object, options: PutOptions) -> bool:
-        found = self._engine.read(key).value
+        found = self._value(key)
         if found is MISSING or not equal(Serializer(), found, expected):
             return False
         self.put(key, value, options)
@@ -61,7 +62,7 @@ class PassThrough(Mode):
             self.put(key, value, options)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, object]:
-        found = {key: self._engine.read(key).value for key in keys}
+        found = {key: self._value(key) for key in keys}
         return {key: value for key, value in found.items() if value is not MISSING}
 
     def delete_many(self, keys: Iterable[str]) -> int:

@@ -1,8 +1,10 @@
 """Write-through: the engine is the record and gets every write; the store is a compressed read cache before it.
 
-Order of a write, under the key's lock: invalidate ours, write the engine, fill. A fill after a read is dropped when the
-key was written meanwhile. The cache starts empty at each opening and its entries live `max_staleness_seconds`, so
-changes made behind our back are seen by then.
+Order of a write, under the key's lock: invalidate ours, write the engine, fill. Ours is invalid while the count of its
+stripe's writes is odd: no reader asks for it then nor fills it, so that nobody sees our old value after somebody saw
+the engine's new one. The fill takes the old value's place; where that or the engine fails the old one is deleted. A
+fill after a read is dropped when the key was written meanwhile. The cache starts empty at each opening and its entries
+live `max_staleness_seconds`, so changes made behind our back are seen by then.
 """
 
 from __future__ import annotations
@@ -33,14 +35,18 @@ class WriteThrough(Mode):
         self._engine = engine
         self._staleness = max_staleness
         self._writes = [0] * STRIPES
+        """By stripe of keys, changed under its lock: odd while one of them is written, and never twice the same."""
+        self._retrieve = store.retrieve
         self._unaccepted = 0
         self._monotonic = store.parts.clock.monotonic
         self._count = store.parts.counters.add
 
     def get(self, key: str, default: object) -> object:
-        value = self.store.retrieve(key, MISSING)
+        if type(key) is not str:
+            check_key(key)
+        value = MISSING if self._writes[hash(key) % STRIPES] & 1 else self._retrieve(key, MISSING)
         if value is MISSING:
-            value = self._read(key).value
+            value = self._read(key)
         return default if value is MISSING else value
 
     def get_detailed(self, key: str) -> tuple[EngineValue, float | None]:
@@ -49,27 +55,31 @@ class WriteThrough(Mode):
         expires = None if found.ttl is None else self.store.parts.clock.now() + found.ttl
         return found, expires
 
-    def _read(self, key: str) -> EngineValue:
+    def _read(self, key: str) -> object:
+        """Read the engine, and fill unless the key is being written or was meanwhile."""
+        self.store.check_open()
         stripe = hash(key) % STRIPES
         before, since = self._writes[stripe], self._monotonic()
         found = self._engine.read(key)
         self._count(ENGINE_READS, 1)
-        if found.value is not MISSING:
+        if found.value is not MISSING and not before & 1:
             with self.store.locked(key):
                 if self._writes[stripe] == before:
                     self._fill(key, found, since)
-        return found
+        return found.value
 
-    def _fill(self, key: str, found: EngineValue, since: float, namespace: str | None = None) -> None:
-        """Cache what the engine held at the monotonic moment `since`."""
+    def _fill(self, key: str, found: EngineValue, since: float, namespace: str | None = None) -> bool:
+        """Cache what the engine held at the monotonic moment `since`; return whether it is cached."""
         ttl = self._staleness if found.ttl is None else min(self._staleness, found.ttl)
         ttl -= self._monotonic() - since
         if ttl <= 0:
-            return
+            return False
         try:
             self.store.put(key, found.value, PutOptions(ttl=ttl, namespace=namespace, extra=found.extra))
         except (SerializationError, CapacityError):
             self._unaccepted += 1  # the engine has it; it is only not cached
+            return False
+        return True
 
     def put(self, key: str, value: object, options: PutOptions) -> None:
         if options.strategy in LOSSY:
@@ -77,27 +87,30 @@ class WriteThrough(Mode):
                 f"{options.strategy} loses precision, but wrap.mode is 'write_through', where loss is refused: "
                 f"use 'absorb', or a lossless strategy"
             )
-        stripe = hash(key) % STRIPES
         with self.store.locked(key):
-            self._writes[stripe] += 1
+            self._writes[hash(key) % STRIPES] |= 1
+            filled = False
             try:
-                self.store.delete(key)
                 self._engine.write(key, value, options.ttl, options.extra)
+                self._count(ENGINE_WRITES, 1)
+                written = EngineValue(value, options.ttl, options.extra)
+                filled = self._fill(key, written, self._monotonic(), options.namespace)
             finally:
-                # Counted twice: a reader that began between the two may hold the engine's old value.
-                self._writes[stripe] += 1
-            self._count(ENGINE_WRITES, 1)
-            self._fill(key, EngineValue(value, options.ttl, options.extra), self._monotonic(), options.namespace)
+                self._end_write(key, filled=filled)
 
     def delete(self, key: str) -> bool:
-        stripe = hash(key) % STRIPES
         with self.store.locked(key):
-            self._writes[stripe] += 1
+            self._writes[hash(key) % STRIPES] |= 1
             try:
-                self.store.delete(key)
                 return self._engine.delete(key)
             finally:
-                self._writes[stripe] += 1
+                self._end_write(key, filled=False)
+
+    def _end_write(self, key: str, *, filled: bool) -> None:
+        """Let readers ask our values again. The key's lock is held."""
+        if not filled:
+            self.store.delete(key)  # where this fails the old value is still there: the count stays odd
+        self._writes[hash(key) % STRIPES] += 1
 
     def add(self, key: str, value: object, options: PutOptions) -> bool:
         with self.store.locked(key):
@@ -108,7 +121,7 @@ class WriteThrough(Mode):
 
     def replace(self, key: str, value: object, expected: object, options: PutOptions) -> bool:
         with self.store.locked(key):
-            found = self._engine.read(key).value
+            found = self._engine.value(key)
             if found is MISSING or not equal(self.store.parts.serializer, found, expected):
                 return False
             self.put(key, value, options)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from sys import getrefcount
 from typing import TYPE_CHECKING
 
-from ormsgpack import Ext, Fragment, packb
+from ormsgpack import Ext, Fragment, packb, unpackb
 
 from stratakv.engine.serialization.enums import EnumList
 from stratakv.engine.serialization.exact import ExactWriter
-from stratakv.engine.serialization.layout import PACK_OPTIONS, join
+from stratakv.engine.serialization.layout import ESCAPE, PACK_OPTIONS, join
 from stratakv.engine.serialization.oversights import taken_wrongly
 from stratakv.engine.serialization.reading import Reader
 from stratakv.engine.serialization.writing import Options, Writer
@@ -85,6 +85,9 @@ class Serializer:
         tree = writer.write(value)
         return join(tree, writer.buffers) if writer.buffers else tree
 
+    def _reader(self, trust_pickle: bool | None) -> Reader:
+        return Reader(self._enums, self._trust_pickle if trust_pickle is None else trust_pickle)
+
     def loads(self, plaintext: bytes | bytearray | memoryview, *, trust_pickle: bool | None = None) -> object:
         """Return the value of a plaintext. It shares no memory with the plaintext.
 
@@ -98,11 +101,22 @@ class Serializer:
             SerializationError: The value needs what this process lacks or refuses: an Enum class that is not
                 listed or not imported, a time zone, scipy, or a pickle that is not trusted.
         """
-        reader = Reader(self._enums, self._trust_pickle if trust_pickle is None else trust_pickle)
+        reader = None
+
+        def hook(code: int, body: bytes) -> object:
+            # Most values have nothing that asks for it, so it is made when something does.
+            nonlocal reader
+            if reader is None:
+                reader = self._reader(trust_pickle)
+            return reader.hook(code, body)
+
         try:
+            if plaintext[0] != ESCAPE:
+                return unpackb(plaintext, ext_hook=hook)
+            reader = self._reader(trust_pickle)
             return reader.read(plaintext)
         except Exception as error:
-            cause = reader.failure or error
+            cause = reader.failure or error if reader is not None else error
             if isinstance(cause, RecursionError):
                 raise SerializationError("the value nests deeper than the interpreter's stack has room for") from error
             if isinstance(cause, CorruptionError | SerializationError | MemoryError) or not isinstance(

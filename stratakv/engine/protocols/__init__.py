@@ -1,0 +1,1 @@
+"""Protocols: how wrapped engines are spoken to. One file a protocol, one interface for all."""
