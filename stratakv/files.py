@@ -33,10 +33,7 @@ class Files:
 
     def write_all(self, descriptor: int, parts: list[bytes], total: int) -> None:
         """Write the parts whole; `total` is their length. Where it raises, some of the bytes may have been written."""
-        self.write_rest(descriptor, parts, total, self.write(descriptor, parts))
-
-    def write_rest(self, descriptor: int, parts: list[bytes], total: int, taken: int) -> None:
-        """Write what a first write, which took `taken` bytes, has left of the parts."""
+        taken = self.write(descriptor, parts)
         while taken < total:
             # A short write on a regular file: the disk filled up, or a signal came in between.
             more = self.write(descriptor, [b"".join(parts)[taken:]])

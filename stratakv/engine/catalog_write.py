@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stratakv.engine.catalog_blob_rows import BlobRows
 from stratakv.engine.catalog_schema import LATER_TABLES
@@ -61,7 +61,7 @@ class Transaction(BlobRows):
         while together := list(islice(ordered, LOOKED_UP_TOGETHER)):
             keys = [key for key, _, _ in together]
             keys += keys[:1] * (LOOKED_UP_TOGETHER - len(keys))
-            old: dict[Any, Any] = {key: blob for key, blob in self._connection.execute(_KEYS, keys)}  # noqa: C416
+            old = {row[0]: row[1] for row in self._connection.execute(_KEYS, keys)}
             rows = []
             for key, record, prunable in together:
                 if old.get(key) is not None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 from stratakv.engine.dirty import DirtyBlob
 from stratakv.engine.entries import BATCH, COUNT, NAMESPACE, ONE, encode_entry, encode_namespace
 from stratakv.engine.parts import STRIPES, Parts
 from stratakv.engine.records import IN_HOT, KeyRecord
-from stratakv.engine.watch import DELETED, PLAIN_TO_STORED, WROTE
+from stratakv.engine.watch import DELETED, PLAIN_TO_STORED, WROTE, hash_of
 from stratakv.errors import CapacityError
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class Committer:
         self._hot = parts.hot
         self._stamps = parts.stamps
         self._monotonic = parts.clock.monotonic
-        self._watch = parts.watch
+        self._note = parts.watch.note
         self._pins = parts.pins
         self._most_bytes = int(parts.config.storage.dirty_limit_mb * 1024 * 1024)
 
@@ -102,12 +101,10 @@ class Committer:
                 record.namespace, payload.kind,
             )  # fmt: skip
         now = self._monotonic()
-        dirty, watch, stripe = self._dirty, self._watch, hash(key) % STRIPES
+        dirty, stripe = self._dirty, hash(key) % STRIPES
         chunked = content.chunked if content is not None else None
-        key_hash = crc32(stored_key)
-        if not key_hash & watch.mask or watch.recorder is not None:
-            held = size if chunked is None else chunked.size // PLAIN_TO_STORED
-            watch.note(DELETED if content is None else WROTE, key, key_hash, record.namespace, held)
+        held = size if chunked is None else chunked.size // PLAIN_TO_STORED
+        self._note(DELETED if content is None else WROTE, key, hash_of(stored_key), record.namespace, held)
         hot = self._hot
         with hot.lock:
             # From here to the end no reader may take an old value into RAM: an odd stamp forbids it, and the old entry

@@ -47,7 +47,7 @@ _DRIFT_WINDOW = 256 * 1024
 # Level for judging and for the dictionary's entropy tables: the fast path's, where the dictionary matters
 # most.
 _LEVEL = 3
-# Of zstd's COVER algorithm: lengths of segments and of what is matched, as its own search finds them most of the time.
+# Of zstd's COVER algorithm: lengths of segments and of matches, as its own search finds them for JSON records of 1 KB.
 _USUAL = {"k": 537, "d": 8}
 _HELD_OUT = 5
 
@@ -300,7 +300,7 @@ class _Judge:
 def _trained(size: int, samples: list[bytes], *, search: bool = False) -> bytes | None:
     """Return a dictionary, or None where zstd finds the samples too few or too uniform to make one of.
 
-    A search for the best parameters takes four times as long and gains 0 to 4%.
+    A search for the best parameters takes four times as long and gains 0 to 5%.
     """
     parameters = {} if search else _USUAL
     try:

@@ -171,8 +171,8 @@ class DirtyTable:
         frozen = self.frozen
         return self.current.journal_bytes + (frozen.journal_bytes if frozen is not None else 0)
 
-    def fills(self, storage: StorageConfig, share: float) -> bool:
-        """Tell whether it holds a share of the bytes or of the entries that it may."""
+    def fills(self, storage: StorageConfig, share: float = 1) -> bool:
+        """Tell whether it holds a share of the bytes or of the entries that it may, or all of them."""
         return (
             self.journal_bytes >= share * storage.dirty_limit_mb * 1024 * 1024
             or len(self) >= share * storage.dirty_limit_entries

@@ -20,7 +20,7 @@ LEAST_SHARE = 4096
 """A smaller share would hold nothing but tables."""
 
 TOLD_TOGETHER = 16
-"""So many new entries are told to a policy at once, which takes two thirds of the time of telling each as it comes."""
+"""So many new entries are told to a policy at once, so that most writers do not wait for it."""
 
 UNTOLD_BYTES = 64 + 8 + 32
 """A new entry that waits to be told: three references, its place in the list and its size."""

@@ -12,7 +12,7 @@ from sys import getsizeof
 from typing import TYPE_CHECKING
 
 from stratakv.engine.divisions import Divisions
-from stratakv.engine.hot_entries import BLOB_BYTES, BYTES_HEADER, ENTRY_BYTES, HotBlob, HotEntry, own_bytes
+from stratakv.engine.hot_entries import BLOB_BYTES, BYTES_HEADER, HotBlob, HotEntry, own_bytes
 from stratakv.errors import CapacityError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class HotTable:
         fresh = blob is None
         if blob is None:
             blob = HotBlob(digest, encoded)
-        own = ENTRY_BYTES + getsizeof(key) if extra is None else own_bytes(key, extra)
+        own = own_bytes(key, extra)
         size = own + blob.ram_bytes
         # A pin can be too large here too: it was made while the capacity was larger.
         if size + self._pinned_bytes > self.capacity and size > self._room_for_pin(key):
@@ -97,12 +97,9 @@ class HotTable:
         if fresh:
             self._blobs[digest] = blob
         self._content_bytes += size if fresh else own
-        if previous is None and not pinned:
-            division.insert(key, size, entry)
-        else:
-            self._tell_policy(key, entry, previous)
+        self._tell_policy(key, entry, previous)
         if previous is not None:
-            self._forget(key, previous)
+            self._uncount(key, previous)
         if self._content_bytes + self._table_bytes() > self.capacity:
             # While RAM shrinks, one writer does not evict for all.
             most = SLICE if self._is_shrinking else MOST
@@ -148,7 +145,7 @@ class HotTable:
         else:
             entry.division.insert(key, size, entry)
 
-    def _forget(self, key: str, entry: HotEntry) -> None:
+    def _uncount(self, key: str, entry: HotEntry) -> None:
         """Take an entry that no policy tracks any more out of the sums."""
         if entry.pinned:
             self._pinned_bytes -= entry.bytes_as(key)
@@ -192,7 +189,7 @@ class HotTable:
             self._drop(key)
 
     def _drop(self, key: str) -> None:
-        self._forget(key, self.entries.pop(key))
+        self._uncount(key, self.entries.pop(key))
         if not self.entries:
             # A dictionary keeps the table of its largest size until it is cleared.
             self.entries.clear()

@@ -168,9 +168,7 @@ class Journal:
     def _write(self, parts: list[bytes], total: int, *, urgent: bool) -> None:
         descriptor = self._descriptors[self._segment]
         try:
-            taken = self._files.write(descriptor, parts)
-            if taken < total:
-                self._files.write_rest(descriptor, parts, total, taken)
+            self._files.write_all(descriptor, parts, total)
         except OSError as failure:
             self._undo_partial_write(descriptor)
             if failure.errno not in (errno.ENOSPC, errno.EDQUOT):

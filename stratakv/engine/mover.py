@@ -74,8 +74,6 @@ class Mover:
         self._failure = KeptFailure(parts.counters)
         self.raise_failure = self._failure.raise_once
         storage = parts.config.storage
-        self._dirty_bytes = storage.dirty_limit_mb * 1024 * 1024
-        self._dirty_entries = storage.dirty_limit_entries
         self._checkpoint_age = storage.checkpoint_interval_seconds
         self._interval = parts.config.effective_migration_interval
         self._next_upkeep = parts.clock.monotonic() + self._interval
@@ -310,7 +308,7 @@ class Mover:
             return
         dirty = self._parts.dirty
         failures = here.failures
-        while len(dirty) >= self._dirty_entries or dirty.journal_bytes >= self._dirty_bytes:
+        while dirty.fills(self._parts.config.storage):
             if self._stop.is_set():
                 raise ClosedError("the store is shutting down")
             if urgent and self.carrier.is_behind():

@@ -293,7 +293,7 @@ def _layout_of(plaintext: bytes, shortest: int) -> tuple[Segment, ...]:
 def open_pack_writer(parts: Parts, tier: int, pause: Callable[[], None], *, hurried: bool = False) -> PackWriter:
     """Return a writer for a tier of a store: small blocks with a dictionary in warm, large ones without in cold.
 
-    A hurried one takes the level of the fast path, since writers wait for it: a third of the time for a twentieth more
+    A hurried one takes the level of the fast path, since writers wait for it: a third of the time for 5 to 10% more
     bytes, until compaction or demotion encodes them anew.
     """
     settings = parts.config.compression

@@ -82,7 +82,7 @@ def check_key(key: object) -> bytes:
     """
     if type(key) is not str:
         raise ConfigurationError(f"keys are str, not {type(key).__name__}: convert the key, for instance with str(key)")
-    encoded = b"s" + key.encode("utf-8", "surrogatepass")  # as `encode_key` does it, without the call
+    encoded = encode_key(key)
     if not 1 < len(encoded) <= MAX_KEY_BYTES + 1:
         if not key:
             raise ConfigurationError("the key is empty: a key has 1 to 1024 bytes")

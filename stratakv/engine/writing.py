@@ -58,9 +58,7 @@ class Writer:
         self._check_room = parts.check_room
         self._pins = parts.pins
         self._dirty = parts.dirty
-        storage = parts.config.storage
-        self._most_bytes = int(storage.dirty_limit_mb * 1024 * 1024)
-        self._most_entries = storage.dirty_limit_entries
+        self._storage = parts.config.storage
 
     # -- locks -----------------------------------------------------------------------------------------------
 
@@ -124,8 +122,7 @@ class Writer:
         """Commit a content under a key, and let go of it."""
         label, tier, pin, expires, written, extra = asked
         try:
-            if self._dirty.journal_bytes >= self._most_bytes or len(self._dirty) >= self._most_entries:
-                self._make_room()
+            self._make_room()
             with self._locks[hash(key) % STRIPES]:
                 if condition is not None and not condition(self._reader.live_state(key)):
                     return None
@@ -282,7 +279,7 @@ class Writer:
 
     def _make_room(self, *, urgent: bool = False) -> None:
         """Wait while too much is dirty. What is urgent, because it frees room, goes on where none can be made."""
-        if self._dirty.journal_bytes >= self._most_bytes or len(self._dirty) >= self._most_entries:
+        if self._dirty.fills(self._storage):
             try:
                 self._relieve(urgent=urgent)
             except CapacityError:
