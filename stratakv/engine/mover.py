@@ -159,7 +159,7 @@ class Mover:
                 work(no_pause)
             self._all_upkeep(settle=settle)
 
-        with self._carrying.held(), self._here.held():
+        with self._carrying.awaited(), self._carrying.lock, self._here.awaited(), self._here.lock:
             finish_opening(self._parts)
             self._attempt(all_work, settle=settle)
             self._next_upkeep = self._parts.clock.monotonic() + self._interval
@@ -169,7 +169,7 @@ class Mover:
 
     def checkpoint(self) -> None:
         """Persist what is dirty, on the caller's thread."""
-        with self._here.held():
+        with self._here.awaited(), self._here.lock:
             finish_opening(self._parts)
             self._attempt(lambda: self._checkpoint.run(no_pause))
         self._here.end_round()
@@ -240,7 +240,7 @@ class Mover:
     def _free_room(self, pause: Callable[[], None], *, settle: bool) -> bool:
         """On a full disk: lend the reserve, then remove what was deleted; tell whether anything was freed."""
         counters = self._parts.counters
-        with self._here.held():
+        with self._here.awaited(), self._here.lock:
             before = counters.total(COLLECTED) + counters.total(COMPACTIONS)
             freed = self._parts.reserve.give_back()
             self._clear_up()
@@ -289,7 +289,7 @@ class Mover:
             self._disposal.run(IN_WARM, pause, settle=settle)
             self.carrier.dispose(pause, settle=settle)
 
-        with self._carrying.held(), self._here.held():
+        with self._carrying.awaited(), self._carrying.lock, self._here.awaited(), self._here.lock:
             self._attempt(all_work, settle=settle)
         self._here.end_round()
 

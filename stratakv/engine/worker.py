@@ -57,6 +57,7 @@ class Worker:
         failed: Takes what a step raised.
 
     Attributes:
+        lock: Held while the work is being done, on whichever thread.
         last_failure: The text of the failure that came last, or None.
         failures: How many there were.
     """
@@ -71,8 +72,8 @@ class Worker:
         self._clock = clock
         self._step = step
         self._failed = failed
-        self._lock = threading.RLock()
-        self._awaiting = 0
+        self.lock = threading.RLock()
+        self._awaiting: set[int] = set()
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._round = threading.Condition()
@@ -128,7 +129,7 @@ class Worker:
             if self.resting:
                 continue
             try:
-                with self._lock:
+                with self.lock:
                     self._step(self.pacer())
             except StoppedError:
                 return
@@ -158,21 +159,17 @@ class Worker:
         return pause
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep the thread from its work, once it has ended its round, for who does the work himself."""
-        self._await(1)
-        try:
-            self._lock.acquire()
-        finally:
-            self._await(-1)
+    def awaited(self) -> Iterator[None]:
+        """Have the work hurry for the caller's thread, who waits for `lock` or for the end of a round.
+
+        An interrupt leaves nothing behind but shorter rests, until the same thread waits again.
+        """
+        thread = threading.get_ident()
+        self._awaiting.add(thread)
         try:
             yield
         finally:
-            self._lock.release()
-
-    def _await(self, change: int) -> None:
-        with self._round:
-            self._awaiting += change
+            self._awaiting.discard(thread)
 
     def nudge(self) -> None:
         """Have the thread look now whether something is due; one that was not started yet is."""
@@ -182,14 +179,10 @@ class Worker:
 
     def await_round(self, seconds: float) -> None:
         """Nudge it and wait until a round has ended, at most so long."""
-        with self._round:
+        with self.awaited(), self._round:
             seen = self._rounds
             self._wake.set()
-            self._awaiting += 1
-            try:
-                self._round.wait_for(lambda: self._rounds != seen, timeout=seconds)
-            finally:
-                self._awaiting -= 1
+            self._round.wait_for(lambda: self._rounds != seen, timeout=seconds)
 
     def end_round(self) -> None:
         """Tell those who wait that something has changed."""

@@ -113,6 +113,12 @@ def place() -> Iterator[Path]:
     shutil.rmtree(directory)
 
 
+def test_pcodec_is_imported_before_a_call_could_be_interrupted_in_it(tmp_path: Path) -> None:
+    # An interrupt in the middle of its import comes out as a panic of its own, and not as the interrupt.
+    ended = run("print('pcodec' in sys.modules)", tmp_path)
+    assert ended.stdout == "True\n", ended.stderr[-2000:]
+
+
 @pytest.mark.parametrize("sizes", ["10 300 20000", "300000"], ids=["small", "large"])
 @pytest.mark.parametrize("durability", ["process", "sync", "none"])
 def test_what_was_acknowledged_survives_interrupts_at_random_moments(place: Path, durability: str, sizes: str) -> None:

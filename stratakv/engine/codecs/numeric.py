@@ -242,3 +242,9 @@ def _check_meta(chunk: bytes, bits: int) -> None:
     word >>= 4 + (0, bits, bits, 8)[mode]
     if word & 15 == 2 and (word >> 4 & 31) + 1 > _LARGEST_WINDOW_LOG:
         raise CorruptionError(f"damaged pcodec chunk: a window of 2**{(word >> 4 & 31) + 1} numbers")
+
+
+# Its import, and its look for numpy's interface at the first use, happen now and not in the middle of a caller's call:
+# an interrupt there comes out as a panic of pcodec's own.
+if pcodec_installed():
+    _encode(bytes(64), 8, Elements("i", 8), 3)
