@@ -68,8 +68,10 @@ class DiskBackend(FileReads):
         layer = files or Files()
         self._root = private_directory(path, layer)
         self._pid = os.getpid()
-        self._state = threading.Condition()
-        self._active = 0
+        self._lock = threading.RLock()
+        self._idle = threading.Condition(self._lock)
+        self._active: set[int] = set()
+        """Threads in a call. What an interrupt has left behind its thread's next call puts right, or its `close`."""
         try:
             self._rows = ObjectRows(str(self._root), timeout, layer)
             if scrub:
@@ -170,11 +172,12 @@ class DiskBackend(FileReads):
         if os.getpid() != self._pid:
             self._closed = True
             return
-        with self._state:
+        with self._lock:
             if self._closed:
                 return
             self._shut()
-            self._state.wait_for(lambda: self._active == 0)
+            self._active.discard(threading.get_ident())
+            self._idle.wait_for(lambda: not self._active)
         self._rows.close_all()
 
     @contextmanager
@@ -182,15 +185,16 @@ class DiskBackend(FileReads):
         """Map foreign errors, and hold off `close`: no connection may be closed under a statement."""
         if os.getpid() != self._pid:
             raise ClosedError(f"{self!r} belongs to process {self._pid}: open one after the fork")
-        with self._state:
+        thread = threading.get_ident()
+        with self._lock:
             self._check_open()
-            self._active += 1
+            self._active.add(thread)
         try:
             yield
         except _FOREIGN as error:
             raise translate(error, doing, self._root) from error
         finally:
-            with self._state:
-                self._active -= 1
+            with self._lock:
+                self._active.discard(thread)
                 if self._closed:
-                    self._state.notify_all()
+                    self._idle.notify_all()

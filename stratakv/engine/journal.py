@@ -239,16 +239,18 @@ class Journal:
         header = segment_header(self._next, salt)
         descriptor = self._files.open_append(path)
         try:
+            self._files.truncate(descriptor, 0)  # an interrupt may have come right behind an earlier opening
             self._files.write_all(descriptor, [header], len(header))
             self._files.sync_directory(self._directory)
-        except OSError as failure:
+        except BaseException as failure:  # an interrupt too: what is left would get a second header the next time
             os.close(descriptor)
             self._files.unlink(path)
-            raise CapacityError(f"no space for a new journal segment in {self._directory}") from failure
-        self._salt = salt
-        self._segment = self._next
-        self._descriptors[self._segment] = descriptor
-        self._sizes[self._segment] = SEGMENT_HEADER.size
+            if isinstance(failure, OSError):
+                raise CapacityError(f"no space for a new journal segment in {self._directory}") from failure
+            raise
+        self._descriptors[self._next] = descriptor
+        self._sizes[self._next] = SEGMENT_HEADER.size
+        self._salt, self._segment = salt, self._next
 
     def drop(self, segments: list[int]) -> None:
         """Remove closed segments whose records are all in the catalog."""
