@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -251,6 +252,19 @@ def test_no_exception_is_swallowed() -> None:
             elif isinstance(node, ast.Call) and _suppresses_all(node):
                 offences.append(f"{source.place}:{node.lineno} suppresses everything")
     _report(offences, "catch the one error that is meant, or count it, or tell the caller:")
+
+
+def test_tables_that_threads_share_are_copied_before_their_items_are_listed() -> None:
+    # Until 3.12 a list of items may collect garbage while it is made, so another thread may run in its midst; a copy
+    # makes nothing that could.
+    offences = [
+        f"{source.place}:{node.lineno} {ast.unparse(node)}"
+        for source in _package()
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"list", "tuple", "sorted"} and node.args
+        if re.fullmatch(r"(self|parts)\.[\w.]+\.items\(\)", ast.unparse(node.args[0]))
+    ]
+    _report(offences, "write table.copy().items():")
 
 
 def test_nothing_is_left_for_later() -> None:

@@ -65,7 +65,7 @@ class MemoryBackend(Backend):
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         self._check_open()
-        snapshot = tuple(self._objects.items())
+        snapshot = self._objects.copy().items()
         return (ObjectInfo(name, len(content)) for name, content in snapshot if name.startswith(prefix))
 
     def bytes_on_disk(self) -> int:

@@ -51,7 +51,7 @@ class Changes:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (MARK, mark))
         self._connection.executemany(
             "INSERT OR REPLACE INTO changed VALUES (?, ?, ?)",
-            ((kind, what, mark) for kind, noted in sorted(self._noted.items()) for what in sorted(noted)),
+            ((kind, what, mark) for kind in sorted(self._noted) for what in sorted(self._noted[kind])),
         )
         for noted in self._noted.values():
             noted.clear()

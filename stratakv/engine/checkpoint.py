@@ -211,7 +211,7 @@ class Checkpoint:
                     (encode_key(key), record, parts.labels.is_prunable(record.namespace))
                     for key, record in generation.keys.items()
                 )
-                transaction.touch((blob, at, count) for blob, (at, count) in list(touched.items()))
+                transaction.touch((blob, at, count) for blob, (at, count) in touched.copy().items())
                 transaction.mark_damaged(damaged)
                 for digest in travels:
                     transaction.ask_move(transaction.number(digest), IN_COLD)

@@ -146,7 +146,7 @@ class Labels:
 
     def numbers(self, name: str) -> list[int]:
         """Return all numbers that a name has had."""
-        return [number for number, known in list(self._names.items()) if known == name]
+        return [number for number, known in self._names.copy().items() if known == name]
 
     def all_numbers(self) -> list[int]:
         """Return every number in use."""

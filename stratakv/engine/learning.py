@@ -92,7 +92,7 @@ class Learning:
     def _recode_hot(self, namespace: int, dictionary: int, pause: Callable[[], None]) -> None:
         """Encode anew what RAM holds of a namespace: it came in before its dictionary was there."""
         parts = self._parts
-        for key, entry in list(parts.hot.entries.items()):
+        for key, entry in parts.hot.entries.copy().items():
             encoded = entry.blob.encoded
             # Values with arrays need no dictionary, and parts of them are encoded better than as text.
             if entry.namespace != namespace or encoded.dictionary == dictionary or encoded.codec in _OF_ARRAYS:

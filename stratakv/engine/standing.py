@@ -146,7 +146,7 @@ def _accesses(parts: Parts, blob: FoundBlob | None) -> tuple[int, int | None]:
 
 def _pins(parts: Parts, digest: bytes) -> dict[str, int]:
     pins = {}
-    for key, pin in list(parts.pins.items()):
+    for key, pin in parts.pins.copy().items():
         record = parts.dirty.get(key)
         if record is not None:
             named = record.digest

@@ -48,7 +48,7 @@ class Usage:
             "SELECT a.blob, a.last, a.count FROM accesses a JOIN blobs b ON b.id = a.blob WHERE b.pack = ?", (pack.id,)
         )
         reads = {number: (last, count) for number, last, count in rows}
-        for number, (at, count) in list(self._parts.touched.items()):
+        for number, (at, count) in self._parts.touched.copy().items():
             known = reads.get(number, NEVER_READ)
             reads[number] = (max(at, known[0]), max(count, known[1]))
         return reads
@@ -91,7 +91,7 @@ class Usage:
                     last = max(int(self._in_ram[digest]), used.get(blob.blob, (0,))[0])
                     used[blob.blob] = (last, blob.place.pack, blob.place.size)
             pause()
-        for number, (at, _) in list(self._parts.touched.items()):
+        for number, (at, _) in self._parts.touched.copy().items():
             if number in used:
                 used[number] = (max(at, used[number][0]), *used[number][1:])
         return used
@@ -100,7 +100,7 @@ class Usage:
 def pinned_tiers(parts: Parts) -> dict[bytes, int]:
     """Return for each pinned content, and each chunk of a large one, the hottest tier that a key of it is pinned to."""
     tiers: dict[bytes, int] = {}
-    for key, pin in list(parts.pins.items()):
+    for key, pin in parts.pins.copy().items():
         record = parts.dirty.get(key)
         if record is not None:
             digest = record.digest

@@ -152,11 +152,11 @@ class Contest:
 
     def leads(self, candidate: str, lead: float) -> bool:
         """Tell whether a candidate is the best, and leaves at most `lead` times the bytes that any other one leaves."""
-        others = [score.share for name, score in list(self._scores.items()) if name != candidate]
+        others = [score.share for name, score in self._scores.copy().items() if name != candidate]
         return self.best == candidate and self._scores[candidate].share <= lead * min(others, default=1.0)
 
     def _choose(self) -> str | None:
-        affordable = {name: score for name, score in list(self._scores.items()) if self._budget.allows(score)}
+        affordable = {name: score for name, score in self._scores.copy().items() if self._budget.allows(score)}
         if not affordable:
             return min(list(self._scores), key=lambda name: self._scores[name].cost, default=None)
         smallest = min(score.share for score in affordable.values())
@@ -166,7 +166,7 @@ class Contest:
     def explain(self) -> dict[str, Any]:
         """Return the choice, its reason, and each candidate's share of bytes left and microseconds for a KB."""
         best = self.best
-        over = sorted(name for name, score in list(self._scores.items()) if not self._budget.allows(score))
+        over = sorted(name for name, score in self._scores.copy().items() if not self._budget.allows(score))
         why = "not tried yet"
         if best is not None and best in over:
             why = f"nothing keeps to {self._budget}, so the quickest"
@@ -180,7 +180,7 @@ class Contest:
                 "read_us_per_kb": round(score.read_cost, 2) if score.read_cost else None,
                 "trials": score.trials,
             }
-            for name, score in sorted(self._scores.items())
+            for name, score in sorted(self._scores.copy().items())
         }
         return {"chosen": best, "why": why, "candidates": candidates}
 
@@ -209,6 +209,6 @@ class CodecChoice:
         """Return (namespace, {kind, stage, chosen, why, candidates}) of every contest that has a result."""
         return [
             (namespace, {"kind": kind, "stage": stage, **contest.explain()})
-            for (namespace, kind, stage), contest in sorted(self._contests.items())
+            for (namespace, kind, stage), contest in sorted(self._contests.copy().items())
             if contest.best is not None
         ]

@@ -107,7 +107,7 @@ class ForgetfulFiles(Files):
     def _let_go(self) -> None:
         """Forget files that are gone and that no medium has to keep."""
         kept = {identity for seen in self._seen.values() for identity in seen.entries.values()}
-        for identity, seen in list(self._seen.items()):
+        for identity, seen in self._seen.copy().items():
             if identity not in kept and not os.fstat(seen.descriptor).st_nlink:
                 os.close(seen.descriptor)
                 del self._seen[identity]

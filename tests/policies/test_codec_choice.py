@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 
@@ -140,6 +141,32 @@ def test_a_contest_shared_by_threads_takes_new_candidates_while_it_is_asked() ->
         thread.join()
         sys.setswitchinterval(before)
     assert failures == []
+
+
+def test_a_contest_may_learn_in_the_midst_of_a_look_at_its_scores() -> None:
+    # Until 3.12 a list of a dictionary's items may collect garbage while it is made, and so run any code.
+    contest = learnt(Contest(Budget(1e9), every=1), 1, small=tried(0.3, 10.0), large=tried(0.6, 10.0))
+    names = (f"candidate {number}" for number in range(100))
+
+    def learn(phase: str, _: dict[str, int]) -> None:
+        if phase == "start":
+            contest.learn({next(names, "large"): tried(0.5, 10.0)})
+            # Or the pairs of the next list come from the interpreter's store of used ones, with no collection.
+            held.extend((number, number) for number in range(2500))
+
+    held: list[tuple[int, int]] = []
+    before = gc.get_threshold()
+    gc.callbacks.append(learn)
+    gc.set_threshold(1)
+    try:
+        for more in range(20):
+            assert contest.explain()["chosen"] == "small"
+            assert contest.leads("small", 0.9)
+            contest.allow(Budget(1e9 + more))
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(learn)
+    assert len(contest.explain()["candidates"]) > 2
 
 
 def test_trials_that_change_nothing_become_rare_and_one_that_does_makes_them_frequent_again() -> None:

@@ -138,7 +138,7 @@ class ZstdFrames:
     def native_bytes(self) -> int:
         """Estimate what of that is allocated by zstd itself."""
         copies = len(self._dictionary or b"") * len(self._prepared)
-        for level, idle in list(self._compressors.items()):
+        for level, idle in self._compressors.copy().items():
             copies += sum(context.memory_size() for context in list(idle))
             if self._dictionary is not None:
                 copies += _tables_bytes(level, len(self._dictionary))
