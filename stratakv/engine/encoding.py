@@ -18,6 +18,7 @@ from stratakv.engine.codecs.levels import fast_level
 from stratakv.engine.codecs.lz4_block import Lz4Codec
 from stratakv.engine.codecs.lzma_raw import LzmaCodec
 from stratakv.engine.codecs.parts import PartsCodec, Span
+from stratakv.engine.codecs.parts_at_store import PartsAtStore
 from stratakv.engine.codecs.raw import RawCodec
 from stratakv.engine.codecs.registry import TYPED_ONLY, codec_of
 from stratakv.engine.codecs.stack import StackCodec
@@ -45,8 +46,6 @@ DICTIONARY, COLUMNS, TOGETHER, APART = range(100, 104)
 
 # Shorter plaintexts hold nothing that a codec could find again.
 SHORTEST = 48
-# Of arrays at store time: higher levels take twice the time for a few percent.
-_FAST_TYPED_LEVEL = 1
 # From this level of zstd on the smallest counts, whatever reading it takes.
 _SMALLEST = 17
 # A table of a few rows has no columns worth the name.
@@ -110,6 +109,7 @@ class Encoder:
         self._lz4, self._zstd, self._lzma = Lz4Codec(), ZstdCodec(), LzmaCodec()
         self._columns = ColumnsCodec()
         self._parts = PartsCodec()
+        self._parts_at_store = PartsAtStore(self._parts, now)
         self._stack = StackCodec(self._parts)
 
     # -- one record at store ---------------------------------------------------------------------------------
@@ -209,11 +209,12 @@ class Encoder:
         layout = segments(plaintext)
         rotated = self.rotated.alone(plaintext, layout, namespace, counted=counted) if only is None else None
         if rotated is None or _LITTLE * len(rotated.payload) > len(plaintext):
-            made = self._parts.encode_segments(plaintext, layout, _FAST_TYPED_LEVEL, contests=plan.typed, only=only)
-            if rotated is None or len(made.payload) < len(rotated.payload):
-                if self._proved(self._parts, made.payload, plaintext):
-                    return PartsCodec.id, 0, made.payload, made.strategy.value
-                return RawCodec.id, 0, plaintext, "none"
+            made = self._parts_at_store.of(plaintext, layout, plan.typed, only)
+            least = len(plaintext) if rotated is None else len(rotated.payload)
+            if made is not None and len(made.payload) < least and self._proved(self._parts, made.payload, plaintext):
+                return PartsCodec.id, 0, made.payload, made.strategy.value
+        if rotated is None:
+            return RawCodec.id, 0, plaintext, "none"
         return rotated.codec, rotated.dictionary, rotated.payload, CompressionStrategy.ROTATED.value
 
     def _proved(self, codec: Codec, payload: bytes, plaintext: bytes) -> bool:

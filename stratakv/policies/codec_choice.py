@@ -28,7 +28,7 @@ RISE = 1.1
 """How much a cost may rise from one trial to the next."""
 
 NEAR = 1.02
-"""A candidate that is this close to the smallest wins if it is quicker."""
+"""A candidate that is this close to the smallest wins if it is quicker, unless another measure is asked for."""
 
 KB = 1024
 US = 1e6
@@ -106,17 +106,19 @@ class Contest:
         budget: What a KB may cost.
         every: Once the first trials are over, every so many contents there is another one; while they change nothing,
             they become as rare as an eighth of that. 1 tries them all.
+        near: A candidate whose bytes are at most so many times the fewest wins if it is quicker.
 
     Attributes:
         best: The candidate to use; None before the first trial.
         left: How many contents are encoded with it before the next trial. The caller counts down.
     """
 
-    __slots__ = ("_budget", "_every", "_scores", "_steady", "_trials", "best", "left")
+    __slots__ = ("_budget", "_every", "_near", "_scores", "_steady", "_trials", "best", "left")
 
-    def __init__(self, budget: Budget, every: int) -> None:
+    def __init__(self, budget: Budget, every: int, near: float = NEAR) -> None:
         self._budget = budget
         self._every = every
+        self._near = near
         self._scores: dict[str, Score] = {}
         self._trials = 0
         self._steady = 0
@@ -160,7 +162,7 @@ class Contest:
         if not affordable:
             return min(list(self._scores), key=lambda name: self._scores[name].cost, default=None)
         smallest = min(score.share for score in affordable.values())
-        near = [name for name, score in affordable.items() if score.share <= smallest * NEAR]
+        near = [name for name, score in affordable.items() if score.share <= smallest * self._near]
         return min(near, key=lambda name: affordable[name].cost)
 
     def explain(self) -> dict[str, Any]:
@@ -191,12 +193,12 @@ class CodecChoice:
     def __init__(self) -> None:
         self._contests: dict[tuple[int, str, str], Contest] = {}
 
-    def contest(self, namespace: int, kind: str, stage: str, budget: Budget, every: int) -> Contest:
+    def contest(self, namespace: int, kind: str, stage: str, budget: Budget, every: int, near: float = NEAR) -> Contest:
         """Return the contest of a namespace's contents of a kind at a stage, with that budget."""
         place = (namespace, kind, stage)
         found = self._contests.get(place)
         if found is None:
-            found = self._contests.setdefault(place, Contest(budget, every))
+            found = self._contests.setdefault(place, Contest(budget, every, near))
         found.allow(budget)
         return found
 

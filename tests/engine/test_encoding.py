@@ -9,7 +9,7 @@ import pytest
 
 from stratakv.clock import ManualClock
 from stratakv.config import OptimizationConfig
-from stratakv.engine.codecs import Encoded, ZstdCodec
+from stratakv.engine.codecs import Encoded, RawCodec, ZstdCodec
 from stratakv.engine.compression import CompressionEngine, cold_level, warm_level
 from stratakv.engine.dictionaries import DictionaryBook
 from stratakv.engine.serialization import Serializer, segments
@@ -102,6 +102,40 @@ def test_new_array_is_encoded_part_by_part() -> None:
     assert encoded.codec == 6
     assert len(encoded.payload) < len(plaintext) / 5
     assert engine.decode(encoded) == plaintext
+
+
+def stored(engine: CompressionEngine, namespace: int, array: np.ndarray) -> Encoded:
+    plaintext = Serializer().dumps(array)
+    encoded = engine.encoder.fast(plaintext, namespace)
+    assert engine.decode(encoded) == plaintext
+    return encoded
+
+
+def embedding(chance: np.random.Generator) -> np.ndarray:
+    """Return numbers of which only some bits of the exponent are alike."""
+    return (chance.standard_normal(384) * np.exp(2 * chance.standard_normal(384))).astype(np.float32)
+
+
+def test_arrays_that_save_little_are_kept_as_they_are_until_they_are_packed() -> None:
+    engine, chance = engine_with(), np.random.default_rng(7)
+    embeddings = [embedding(chance) for _ in range(40)]
+    codecs = [stored(engine, 4, each).codec for each in embeddings]
+    assert set(codecs[8:]) == {RawCodec.id}  # the first ones are tried both ways
+    layout = segments(Serializer().dumps(embeddings[0]))
+    plaintexts = [Serializer().dumps(each) for each in embeddings]
+    packed = engine.encoder.typed(plaintexts, layout, namespace=4, level=9, stage=IN_COLD_PACKS)
+    assert len(packed.payload) < 0.97 * packed.size
+    # Other numbers, or the same ones elsewhere, are another matter.
+    steps = [np.cumsum(chance.integers(0, 3, 384)) for _ in range(20)]
+    assert all(len(stored(engine, 4, each).payload) < 0.5 * each.nbytes for each in steps)
+
+
+def test_arrays_that_begin_to_save_much_are_taken_apart_again() -> None:
+    engine, chance = engine_with(), np.random.default_rng(7)
+    noise_first = [stored(engine, 4, embedding(chance)) for _ in range(1000)]
+    then = [stored(engine, 4, np.full(384, number, np.float32)) for number in range(2000)]
+    assert noise_first[-1].codec == RawCodec.id
+    assert len(then[-1].payload) < 0.1 * then[-1].size
 
 
 def test_block_shrinks_further_with_a_dictionary(book: DictionaryBook) -> None:

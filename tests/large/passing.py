@@ -12,6 +12,7 @@ import resource
 import sys
 from typing import TYPE_CHECKING
 
+from benchmarks.large.passage import peak_bytes
 from stratakv import OptimizationMiddleware
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Made:
 
 
 def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_bytes() / (1 << 20)
 
 
 def main(directory: str, megabytes: str, limit: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from stratakv.policies.codec_choice import Trial
+from stratakv.policies.codec_choice import NEAR, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,15 +69,15 @@ class Contests:
         self._now = now
         self._name_of = name_of
 
-    def of(self, elements: Elements, form: str = "") -> Timed:
+    def of(self, elements: Elements, form: str = "", near: float = NEAR) -> Timed:
         """Return the contest for contents with such elements, in a special form if one is named."""
         kind, itemsize, _ = elements
         name = f"{kind}{8 * itemsize}" if kind != "V" else "bytes" if itemsize == 1 else f"records of {itemsize}"
-        return self.named(name + form, self._budget, self._every)
+        return self.named(name + form, self._budget, self._every, near)
 
-    def named(self, kind: str, budget: Budget, every: int) -> Timed:
+    def named(self, kind: str, budget: Budget, every: int, near: float = NEAR) -> Timed:
         """Return the contest for a kind of contents."""
-        contest = self._choice.contest(self._namespace, kind, self._stage, budget, every)
+        contest = self._choice.contest(self._namespace, kind, self._stage, budget, every, near)
         return Timed(contest, self._now, self._name_of)
 
 
