@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("stratakv")
 
 SAMPLE_BYTES = 8192
+MUCH_WRITTEN = 2 << 20
+"""Bytes of values from which on a checkpoint leaves memory behind that is worth giving back."""
+
 HURRY_SHARE = 0.5
 """Where the dirty table is this full when a checkpoint begins, writers outrun it and will soon wait for it."""
 
@@ -87,6 +90,8 @@ class Checkpoint:
         parts.at_point("checkpoint-dropped")
         parts.catalog.fold_long_log()
         parts.counters.add(CHECKPOINTS, 1)
+        if sum(pack.plaintext for pack in written) >= MUCH_WRITTEN:
+            parts.free_memory.give_back()
         return True
 
     def commit_known(self) -> None:

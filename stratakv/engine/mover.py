@@ -216,6 +216,7 @@ class Mover:
         if settle:
             self._parts.catalog.compact()
             self._parts.rest()
+        self._parts.free_memory.give_back()
         self._parts.reserve.fill()
         self._snapshot()
 

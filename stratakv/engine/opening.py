@@ -29,6 +29,7 @@ from stratakv.engine.compression import CompressionEngine
 from stratakv.engine.dictionaries import DictionaryBook
 from stratakv.engine.dirty import DirtyBlob, DirtyTable
 from stratakv.engine.entries import NAMESPACE, Entry, parse_entries, parse_namespace
+from stratakv.engine.free_memory import FreeMemory
 from stratakv.engine.hot import HotTable
 from stratakv.engine.journal import Journal
 from stratakv.engine.journal_format import JOURNAL_DIRECTORY, Location, segment_paths
@@ -200,6 +201,7 @@ def _assemble(
             bloom=None,
             reserve=_reserve(config, path),
             counters=Counters(),
+            free_memory=FreeMemory(clock.monotonic),
             claim=claim,
         )
         warm = tiers[IN_WARM]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from stratakv.engine.compression import CompressionEngine
     from stratakv.engine.dictionaries import DictionaryBook
     from stratakv.engine.dirty import DirtyTable
+    from stratakv.engine.free_memory import FreeMemory
     from stratakv.engine.hot import HotTable
     from stratakv.engine.journal import Journal
     from stratakv.engine.journal_format import Location
@@ -75,6 +76,7 @@ class Parts:
     bloom: BloomFilter | None
     reserve: Reserve
     counters: Counters
+    free_memory: FreeMemory
     below: Below = field(default_factory=Below)
     regrets: dict[str, Regrets] = field(default_factory=lambda: {edge: Regrets() for edge in EDGES})
     """Moves that turned out wrong, by edge."""
