@@ -27,9 +27,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the sub-command and its options."""
     parser = subparsers.add_parser(
         "demo",
-        help="wrap a dict of real records, let a day pass, and show what is saved",
+        help="wrap a dict of real records, let days pass, and show what is saved",
         description="Makes records of this machine's Python standard library (or takes yours), loads them "
-        "into a plain dict, wraps it, replays accesses, lets a day pass on a clock of its own, and reports "
+        "into a plain dict, wraps it, replays accesses, lets days pass on a clock of its own, and reports "
         "sizes, times and whether every value came back exactly. Nothing is downloaded.",
     )
     add = parser.add_argument

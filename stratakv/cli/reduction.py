@@ -2,8 +2,8 @@
 
 Where nobody keeps the store open it takes the bytes on disk and nothing else: the RAM of a command that looks at it for
 a moment is not held. Beside a live owner the owner's own figures stand, RAM included. Values of less than
-`JUDGED_FROM` serialised bytes say nothing about a store: its fixed price on disk is about 0.5 MB, and an open one has
-as much and more in RAM.
+`JUDGED_FROM` serialised bytes say nothing about a store: its fixed price on disk is 0.5 to 1 MB, and an open one has as
+much and more in RAM.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 JUDGED_FROM = 2 << 20
-TOO_SMALL = "too small to judge: a store has a fixed price of about 0.5 MB"
+TOO_SMALL = "too small to judge: a store has a fixed price of 0.5 to 1 MB, and about 130 bytes for each key"
 UNIT = "1 MB = 1,048,576 bytes"
 
 _RAM = ("hot_bytes", "other_ram_bytes", "catalog_cache_bytes", "ram_bytes")

@@ -4,7 +4,7 @@ The C library keeps buffers of up to 32 MB that were freed, for later ones (mall
 far). After a checkpoint that is a fourth of a store's RAM, though its budget holds. glibc gives it back when asked
 (malloc_trim(3)); with other C libraries nothing is done here.
 
-Invariant: asking takes a third of a percent of the time at the most, whatever the program that the store is part of holds.
+Invariant: asking takes a third of a percent of the time at the most, whatever the program around the store holds.
 """
 
 from __future__ import annotations

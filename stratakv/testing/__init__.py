@@ -1,8 +1,9 @@
 """Conformance suites and fault-injecting backends for plug-in authors."""
 
+from typing import TYPE_CHECKING
+
 from stratakv.testing.backend_suite import BackendSuite
 from stratakv.testing.codec_suite import CodecSuite
-from stratakv.testing.eviction_suite import EvictionSuite
 from stratakv.testing.faults import (
     Call,
     CrashBackend,
@@ -12,6 +13,9 @@ from stratakv.testing.faults import (
     SlowBackend,
 )
 from stratakv.testing.tcp_proxy import TcpProxy
+
+if TYPE_CHECKING:
+    from stratakv.testing.eviction_suite import EvictionSuite
 
 __all__ = [
     "BackendSuite",
@@ -25,3 +29,14 @@ __all__ = [
     "SlowBackend",
     "TcpProxy",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import the suite that needs a library of its own when it is asked for: the others do without."""
+    if name != "EvictionSuite":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from stratakv.testing.eviction_suite import EvictionSuite
+    except ModuleNotFoundError as missing:
+        raise ImportError("EvictionSuite needs the library hypothesis: pip install 'stratakv[testing]'") from missing
+    return EvictionSuite

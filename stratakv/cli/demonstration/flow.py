@@ -1,4 +1,4 @@
-"""Owns the order of the demo: wrap an engine that holds the records, replay, let a day pass, check all.
+"""Owns the order of the demo: wrap an engine that holds the records, replay, let days pass, check all.
 
 It takes no figure on trust that it can find out itself: live bytes are measured on the objects, and every
 value is compared with the one that went in, whose own digest is checked too.
