@@ -180,7 +180,13 @@ def _print(args: argparse.Namespace, result: Restored, owner: Manifest | None) -
         print_line(sentence)
     if result.damaged and not args.scan:
         print_line("`stratakv restore --scan` into another directory may recover more: it reads every pack")
-    print_line("open it with the same cold tier in the configuration; that makes it the tier's owner")
+    if owner is not None and owner.store_id != result.store_id:
+        print_line(
+            f"another store, {owner.store_id[:16]}, owns the cold tier now: open this one once with --take-over "
+            "(tiered_storage.cold.take_over: true) and the same cold tier; that makes it the tier's owner"
+        )
+    else:
+        print_line("open it with the same cold tier in the configuration; that makes it the tier's owner")
     if owner is not None:
         print_line(
             f"the present owner opened it at {moment(owner.opened)}: if that process still runs, it only reads from "

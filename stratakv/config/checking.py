@@ -92,6 +92,9 @@ def _item_problem(leaf: Leaf, value: object) -> str | None:
     if not _is_of(leaf.base, value):
         return f"must be {wanted}, not {describe(value)}{_number_advice(leaf, value)}"
     if declared.choices and value not in declared.choices:
+        advice = None if declared.check is None else declared.check(value)
+        if advice is not None:
+            return f"must be {advice}"
         guess = nearest(value, map(str, declared.choices)) if isinstance(value, str) else None
         return f"must be {wanted}, not {describe(value)}" + (f"; did you mean {guess!r}?" if guess else "")
     if isinstance(value, (int, float)) and not (_is_finite(value) and declared.limits.allow(value)):

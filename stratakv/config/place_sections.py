@@ -42,6 +42,10 @@ def _check_method(value: str) -> str | None:
     return None if value == ALL_METHODS or value.isidentifier() else "a method name, or '*' for all of them"
 
 
+def _check_mode(value: str) -> str | None:
+    return "'absorb' or 'write_through': 'encode' is not there yet" if value == "encode" else None
+
+
 def _check_endpoint(value: str) -> str | None:
     """Accept an http(s) address. What is wrong never repeats the address: it may hold a password."""
     wanted = "an address such as 'https://s3.example.org'"
@@ -116,6 +120,7 @@ class WrapConfig(Section):
     mode: Literal["absorb", "write_through"] = setting(
         "absorb",
         "'absorb': values move into the store; 'write_through': the engine gets every write",
+        check=_check_mode,
     )
     passthrough: list[str] = field(
         default_factory=list,

@@ -72,7 +72,7 @@ class Setting:
         limits: Bounds, where it is a number.
         choices: The allowed values, where they are few; empty otherwise.
         check: Looks at one value of the right type (of a list: each item) and says what it must be instead;
-            None when it is fine.
+            None when it is fine. Where there are choices, it may say more of one that is not among them.
         from_level: True where None means "as the optimisation level says".
     """
 

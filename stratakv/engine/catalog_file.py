@@ -54,8 +54,6 @@ class CatalogFile:
         try:
             self._writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(keep_log))
             self._initialise()
-            self._displaced: dict[bytes, int] = dict(self._rows("SELECT digest, id FROM displaced"))
-            self.live_keys = int(self.meta("live_keys", 0))
         except BaseException:
             self._writer.close()
             raise
@@ -66,20 +64,31 @@ class CatalogFile:
                 if not self._writer.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone():
                     self._writer.execute(SCHEMA)
                     self._writer.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT_VERSION,))
+            self._count()
         except apsw.Error as failure:
             raise translate(failure, self.path) from failure
+
+    def _count(self) -> None:
+        """Take from the file what is kept of it in RAM."""
+        displaced: list[Any] = self._writer.execute("SELECT digest, id FROM displaced").fetchall()
+        counted: list[Any] = self._writer.execute("SELECT value FROM meta WHERE name = 'live_keys'").fetchall()
+        self._displaced: dict[bytes, int] = dict(displaced)
+        self.live_keys = int(counted[0][0]) if counted else 0
 
     # -- reading ---------------------------------------------------------------------------------------------
 
     def _read(self, query: Callable[[apsw.Connection], T]) -> T:
         reader = self._readers.take()
         try:
-            return query(reader.connection)
+            found = query(reader.connection)
         except apsw.Error as failure:
-            reader.end()
+            self._readers.discard(reader)
             raise translate(failure, self.path) from failure
-        finally:
-            self._readers.put_back(reader)
+        except BaseException:
+            self._readers.discard(reader)
+            raise
+        self._readers.put_back(reader)
+        return found
 
     def _row(self, sql: str, values: Row = ()) -> Row | None:
         rows = self._rows(sql, values)
@@ -90,10 +99,12 @@ class CatalogFile:
         try:  # written out, because every read below RAM comes here
             rows: list[Row] = reader.execute(sql, values).fetchall()
         except apsw.Error as failure:
-            reader.end()
+            self._readers.discard(reader)
             raise translate(failure, self.path) from failure
-        finally:
-            self._readers.put_back(reader)
+        except BaseException:
+            self._readers.discard(reader)
+            raise
+        self._readers.put_back(reader)
         return rows
 
     def blob_number(self, digest: bytes) -> int:
@@ -132,20 +143,28 @@ class CatalogFile:
         with self._writer_lock:
             if self._closed:
                 raise ClosedError("the store is closed")
-            self._readers.let_go()  # so that the log can begin anew
             changes = Changes(self._writer) if self.notes_changes else Unnoted()
             transaction = Transaction(self._writer, self.blob_number, self.live_keys, changes)
-            try:
-                with self._writer:
-                    yield transaction
-                    transaction.finish(now)
-                    transaction.set_meta("live_keys", transaction.live_keys)
-            except apsw.Error as failure:
-                raise translate(failure, self.path) from failure
-            finally:
-                self._readers.let_go()  # so that queries see what was committed
+            # So that the log can begin anew, and that none sees what was before when this is committed, wherever an
+            # interrupt comes.
+            with self._readers.holding_nothing():
+                try:
+                    yield from self._transact(transaction, now)
+                except apsw.Error as failure:
+                    raise translate(failure, self.path) from failure
+
+    def _transact(self, transaction: Transaction, now: int) -> Iterator[Transaction]:
+        """Commit what is done in a transaction, and keep in step what is known in RAM."""
+        try:
+            with self._writer:
+                yield transaction
+                transaction.finish(now)
+                transaction.set_meta("live_keys", transaction.live_keys)
             self.live_keys = transaction.live_keys
             self._displaced.update(transaction.displaced)
+        except BaseException:
+            self._count()  # behind an interrupt it may have been committed or not
+            raise
 
     def compact(self, *, rewrite: bool = True) -> None:
         """Give the write-ahead log back to the file system and, with `rewrite`, free pages, in as long as it takes."""

@@ -95,6 +95,11 @@ class Readers:
         elif reader.moment is not None and reader.moment != self._moment:
             self._end_idle()
 
+    def discard(self, reader: Reader) -> None:
+        """Close a reader whose query failed in its midst: what was begun would outlive the end of its transaction."""
+        self.count -= 1
+        reader.connection.close(True)
+
     def let_go(self) -> None:
         """Have no reader at rest hold on to what it sees, and the next query of each see the latest commit.
 

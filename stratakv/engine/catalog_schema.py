@@ -158,6 +158,8 @@ def translate(failure: apsw.Error, path: Path) -> StrataError:
     if isinstance(failure, apsw.IOError) and _is_full(path):
         return CapacityError(f"no space left beside the catalog {path.name}: free space and try again")
     damage = apsw.CorruptError | apsw.NotADBError | apsw.IOError | apsw.SQLError | apsw.FormatError
+    if isinstance(failure, apsw.IOError) and getattr(failure, "extendedresult", 0) == apsw.SQLITE_IOERR_DATA:
+        return CorruptionError(f"the catalog {path.name} is damaged: a page does not match its checksum")
     if isinstance(failure, damage):
         return CorruptionError(f"the catalog {path.name} is damaged: {failure}")
     return TierUnavailableError(f"the catalog {path.name} cannot be used: {failure}")

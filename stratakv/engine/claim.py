@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import logging
 import secrets
-import threading
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from stratakv.backends.base import ObjectNotFoundError
+from stratakv.engine.atomicity import is_create_atomic
 from stratakv.engine.backup_format import PREFIX as PARTS
 from stratakv.engine.backup_format import epoch_and_number
 from stratakv.engine.manifest import PREFIX, Manifest, epoch_of_manifest, epoch_of_pack, manifest_name
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from stratakv.engine.catalog import Catalog
 
 log = logging.getLogger("stratakv")
-
-ROUNDS, WRITERS = 3, 8
-"""Of the probe: so many objects, each created by so many at the same moment."""
 
 OWN_CLAIMS = 16
 """So many of its latest claims a directory remembers, with those whose answer was lost."""
@@ -81,11 +79,7 @@ class Claim:
         if damaged and not take_over:
             self._refuse_unreadable(top)
         if newest is not None and newest.store_id != self._store_id and not take_over:
-            raise ConfigurationError(
-                f"{self._backend.place} belongs to another store ({newest.store_id[:16]}, opened as epoch "
-                f"{newest.epoch}): give this store a bucket or prefix of its own, or, if the other one is gone for "
-                "good, open it once with --take-over (tiered_storage.cold.take_over: true)"
-            )
+            self._refuse_anothers(newest)
         if not take_over and not damaged:
             self._refuse_foreign_place()
         self.atomic = self._is_atomic(now)
@@ -141,6 +135,29 @@ class Claim:
                 self._backend.place, len(missing), len(named),
             )  # fmt: skip
 
+    def _refuse_anothers(self, newest: Manifest) -> None:
+        """Raise, with what is to be done: a new directory is most often a lost machine's successor."""
+        place, directory, other = self._backend.place, self._catalog.path.parent, newest.store_id[:16]
+        owned = f"{place} belongs to another store ({other}, opened as epoch {newest.epoch})"
+        if not self._is_new():
+            raise ConfigurationError(
+                f"{owned}: give this store a bucket or prefix of its own; `stratakv restore` brings the other one back "
+                "in a new directory; if it is gone for good, open this store once with --take-over "
+                "(tiered_storage.cold.take_over: true), and it owns the tier"
+            )
+        source = quote(place.partition(" at ")[0] if "://" in place else place)
+        raise ConfigurationError(
+            f"{owned}, and {directory} is new: to have that store here, run `stratakv restore --from {source} --dir "
+            f"{quote(str(directory))}` (with the same --config) before it is opened; for a store of its own name "
+            "another bucket or prefix. To open with --take-over (tiered_storage.cold.take_over: true) would begin "
+            "an empty store that owns the tier: what the other one left stays, but only `stratakv restore --store-id "
+            f"{other}` into another directory brings it back"
+        )
+
+    def _is_new(self) -> bool:
+        """Tell whether the directory's store was made by this very opening, so that nothing is in it."""
+        return int(self._catalog.meta("epoch", 1)) == 1
+
     def _refuse_unreadable(self, top: int) -> None:
         """Raise where the newest manifest is damaged and need not have been this store's own."""
         if top < int(self._catalog.meta("epoch", 1)) and self._catalog.meta("claimed") == self._backend.place:
@@ -149,6 +166,7 @@ class Claim:
         raise CorruptionError(
             f"{manifest_name(top)} in {self._backend.place} is damaged, so nobody knows who owns the tier: if no other "
             "machine uses it, open the store once with tiered_storage.cold.take_over: true (--take-over)"
+            + ("; to have a lost machine's store here, run `stratakv restore` first" if self._is_new() else "")
         )
 
     def _own_claims(self) -> list[str]:
@@ -305,31 +323,3 @@ def present_owner(backend: Backend) -> Manifest | None:
     except (ObjectNotFoundError, CorruptionError) as failure:
         log.info("%s tells no owner: %s", max(names), failure)
         return None
-
-
-def is_create_atomic(backend: Backend) -> bool:
-    """Tell whether of several that create one object at the same moment at most one is told that it did."""
-    for _ in range(ROUNDS):
-        name = f"probes/{secrets.token_hex(8)}"
-        start = threading.Barrier(WRITERS)
-        outcomes: list[bool | Exception] = []
-
-        def write(number: int, name: str = name, start: threading.Barrier = start) -> None:
-            start.wait()
-            try:
-                outcomes.append(backend.create(name, b"%d" % number))  # noqa: B023 -- joined below, within the round
-            except Exception as failure:  # noqa: BLE001 -- raised by the round's end
-                outcomes.append(failure)  # noqa: B023 -- as above
-
-        threads = [threading.Thread(target=write, args=(number,)) for number in range(WRITERS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        backend.delete(name)
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
-        if sum(outcome is True for outcome in outcomes) > 1:
-            return False
-    return True

@@ -90,7 +90,8 @@ class CompressionEngine:
         clock: Measures the seconds in results and trials, and the age of edges.
 
     Raises:
-        ConfigurationError: The default strategy is not available or the level is out of range.
+        ConfigurationError: The default strategy, or that of a namespace, is not available, or the level is out of
+            range.
     """
 
     def __init__(
@@ -123,6 +124,9 @@ class CompressionEngine:
         self.rotations = rotations if rotations is not None else RotationBook()
         self._level = warm_level(level)
         self._default = available(strategy) if enabled else CompressionStrategy.NONE
+        for rule in config.namespaces.values() if config is not None and enabled else ():
+            if rule.strategy is not None:
+                available(CompressionStrategy(rule.strategy))
         self._permissions = Permissions(config, enabled=enabled)
         self.losses = Losses()
         self._parts = PartsCodec()

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any, cast
 
-from stratakv.engine.face import Face
+from stratakv.engine.face import Face, not_items
 from stratakv.engine.modes.passthrough import PassThrough
-from stratakv.engine.terms import DEFAULTS, PutOptions
+from stratakv.engine.terms import DEFAULTS, PutOptions, check_ttl
 from stratakv.engine.wrapping import MISSING, DiskcacheEngine, Engine
 
 if TYPE_CHECKING:
@@ -34,15 +34,17 @@ class MappingFace(Face, MutableMapping[str, Any]):
     def _options(
         self, value: object, ttl: float | None, namespace: str | None, keywords: dict[str, Any]
     ) -> tuple[object, PutOptions] | None:
-        """Translate the engine's keywords; None where the value would be gone at once."""
+        """Translate the engine's keywords; None where the engine's own time to live says that it is gone at once."""
         extra = None
+        check_ttl(ttl)
         if self._engine is not None:
             value, engine_ttl, extra = self._engine.store_options(value, keywords)
-            ttl = engine_ttl if ttl is None else ttl
+            if ttl is None and engine_ttl is not None:
+                if engine_ttl <= 0:
+                    return None
+                ttl = engine_ttl
         elif keywords:
             raise TypeError(f"unexpected keyword {next(iter(keywords))!r}")
-        if self._engine is not None and ttl is not None and ttl <= 0:
-            return None
         return value, PutOptions(ttl=ttl, namespace=namespace, extra=extra)
 
     @property
@@ -54,10 +56,18 @@ class MappingFace(Face, MutableMapping[str, Any]):
             raise AttributeError("set")
         return engine.raw.set if isinstance(self._mode, PassThrough) else self._set
 
-    def _set(self, key: str, value: object, ttl: float | None = None, **keywords: Any) -> bool:
-        if ttl is None and not keywords:
+    def _set(self, key: str, value: object, *third: Any, **keywords: Any) -> bool:
+        if not third and not keywords:
             self._working().put(key, value, DEFAULTS)
             return True
+        engine = self._engine
+        assert engine is not None  # whose `set` this is
+        if third:
+            name = engine.third or "ttl"
+            if len(third) > 1 or name in keywords:
+                raise TypeError(f"set() takes a key, a value and one {name}; other arguments by keyword")
+            keywords[name] = third[0]
+        ttl = None if "ttl" in engine.ttl_keywords else keywords.pop("ttl", None)
         options = self._options(value, ttl, None, keywords)
         if options is None:
             self._working().delete(key)
@@ -150,6 +160,16 @@ class MappingFace(Face, MutableMapping[str, Any]):
         if prefix:
             return self._working().keys(prefix)
         return super().keys()
+
+    def update(self, other: Any = (), /, **values: Any) -> None:
+        """Store what a mapping, or pairs of key and value, hold.
+
+        Raises:
+            ConfigurationError: It is a text.
+        """
+        if isinstance(other, str | bytes | bytearray):
+            raise not_items("update", other)
+        super().update(other, **values)
 
     def popitem(self) -> tuple[str, Any]:
         """Remove some key and return it with its value; KeyError where there is none."""

@@ -5,12 +5,14 @@ Owns the public verbs and what they accept; does nothing itself. Behind it a `Mo
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from stratakv.config import OptimizationConfig, load_config
 from stratakv.engine.compression import available
 from stratakv.engine.dedup import DeduplicationEngine
+from stratakv.engine.face import check_keys, items_of
 from stratakv.engine.large_face import LargeFace
 from stratakv.engine.mapping_face import MappingFace
 from stratakv.engine.modes.choice import choose_mode
@@ -18,7 +20,7 @@ from stratakv.engine.modes.passthrough import PassThrough
 from stratakv.engine.modes.write_through import WriteThrough
 from stratakv.engine.snapshot import read_snapshot
 from stratakv.engine.statistics_off import statistics_off
-from stratakv.engine.terms import DEFAULTS, PutOptions
+from stratakv.engine.terms import DEFAULTS, PutOptions, check_ttl
 from stratakv.engine.tiers import TieredStorageManager
 from stratakv.engine.wrapping import DiskcacheEngine, recognise
 from stratakv.errors import ConfigurationError, StoreLockedError
@@ -44,7 +46,7 @@ class OptimizationMiddleware(LargeFace, MappingFace):
         wrapped_engine: Anything with store/retrieve/delete, get/set/delete or the mapping protocol; None: alone.
         config: Settings; copied.
         config_path: A YAML file with settings, instead of `config`; the environment applies on top of it.
-        path: Directory of the store; overrides `storage.path`.
+        path: Directory of the store; overrides `storage.path`. With an engine it needs a configuration beside it.
         backends: Backends for WARM and COLD instead of the configured ones.
         clock: Time; with a manual clock there are no threads and background work runs in `maintain()`.
         read_only: Open for reading. Beside a live owner only `get_statistics()` works, from its last snapshot.
@@ -53,6 +55,7 @@ class OptimizationMiddleware(LargeFace, MappingFace):
         ConfigurationError: A setting, path or engine cannot be used; nothing was changed.
         StoreLockedError: Another process owns the directory.
         CorruptionError: The journal or the catalog is damaged.
+        TierUnavailableError: The cold tier cannot be reached, and this store has never used it.
     """
 
     def __init__(
@@ -74,6 +77,11 @@ class OptimizationMiddleware(LargeFace, MappingFace):
         self.config, configured = _configuration(config, config_path, path)
         self._engine = None if wrapped_engine is None else recognise(wrapped_engine)
         enabled = self.config.is_enabled(wrapped_engine is not None, configured)
+        if path is not None and not enabled and self.config.enabled is None:
+            raise ConfigurationError(
+                f"path {str(path)!r} would not be used: a wrapped engine without a configuration is left as it is; "
+                f"give config=OptimizationConfig(enabled=True) too, or no path"
+            )
         try:
             self._mode = choose_mode(
                 self._engine,
@@ -178,6 +186,7 @@ class OptimizationMiddleware(LargeFace, MappingFace):
         namespace: str | None = None,
     ) -> bool:
         """Store a value if the present one equals `expected`, type and all; return whether it was stored."""
+        check_ttl(ttl)
         return self._working().replace(key, value, expected, PutOptions(ttl=ttl, namespace=namespace))
 
     def store_many(
@@ -188,15 +197,17 @@ class OptimizationMiddleware(LargeFace, MappingFace):
         namespace: str | None = None,
     ) -> bool:
         """Store many values. In the store they become visible and durable together or not at all."""
-        self._working().put_many(dict(items), PutOptions(ttl=ttl, namespace=namespace))
+        self._working().put_many(items_of(items), PutOptions(ttl=ttl, namespace=namespace))
         return True
 
     def retrieve_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """Return the values of those keys that have one."""
+        check_keys("retrieve_many", keys)
         return self._working().get_many(keys)
 
     def delete_many(self, keys: Iterable[str]) -> int:
         """Delete many keys; return how many there were."""
+        check_keys("delete_many", keys)
         return self._working().delete_many(keys)
 
     def flush(self) -> None:
@@ -316,6 +327,8 @@ def _configuration(
         loaded = load_config(config_path)
         chosen, configured = loaded.config, loaded.given
     if path is not None:
-        chosen.storage.path = str(path)
+        if not isinstance(path, str | os.PathLike):
+            raise ConfigurationError(f"path is a str or an os.PathLike, not {type(path).__name__}: {path!r}")
+        chosen.storage.path = os.fspath(path)
     chosen.validate()
     return chosen, configured

@@ -29,6 +29,7 @@ from stratakv.engine.compression import CompressionEngine
 from stratakv.engine.dictionaries import DictionaryBook
 from stratakv.engine.dirty import DirtyBlob, DirtyTable
 from stratakv.engine.entries import NAMESPACE, Entry, parse_entries, parse_namespace
+from stratakv.engine.first_opening import CATALOG_FILE, RESERVE_FILE, parts_in, take_back
 from stratakv.engine.free_memory import FreeMemory
 from stratakv.engine.hot import HotTable
 from stratakv.engine.journal import Journal
@@ -37,7 +38,7 @@ from stratakv.engine.kept_indexes import KeptIndexes
 from stratakv.engine.labels import Labels
 from stratakv.engine.large.manifest import MANIFEST, read_manifest
 from stratakv.engine.learning import empty_filter
-from stratakv.engine.ownership import LOCK_FILE, DirectoryLock
+from stratakv.engine.ownership import DirectoryLock
 from stratakv.engine.parts import Parts
 from stratakv.engine.placement import Placement
 from stratakv.engine.records import IN_COLD, IN_WARM, decode_key
@@ -49,7 +50,7 @@ from stratakv.engine.shelf import Shelf
 from stratakv.engine.telemetry import Counters
 from stratakv.engine.tier_opening import claim_cold, open_tiers, refuse_other_place
 from stratakv.engine.watch import Watch
-from stratakv.errors import CapacityError, ConfigurationError, CorruptionError
+from stratakv.errors import CapacityError, ConfigurationError, CorruptionError, StrataError
 from stratakv.policies.admission import Accesses, Admission
 from stratakv.policies.eviction import policy_by_name
 from stratakv.types import StorageTier
@@ -60,8 +61,6 @@ if TYPE_CHECKING:
     from stratakv.backends.base import Backend
     from stratakv.clock import Clock
     from stratakv.files import Files
-
-CATALOG_FILE = "catalog.db"
 
 log = logging.getLogger("stratakv")
 
@@ -83,8 +82,8 @@ def open_parts(
             shutil.rmtree(path)
         raise ConfigurationError(f"there is no store in {path} to be read: check the path")
     lock = DirectoryLock(path)
-    lock.acquire()
-    fresh = {left.name for left in path.iterdir()} <= {LOCK_FILE}
+    lock.acquire(shared=read_only)
+    before = parts_in(path)
     try:
 
         def assemble() -> Parts:
@@ -101,24 +100,16 @@ def open_parts(
                 raise
             return assemble()
     except BaseException as failure:
-        # Refused for its settings, a store that never was is none; after another failure it may own a bucket already.
-        if fresh and isinstance(failure, ConfigurationError):
-            _empty(path)
+        if isinstance(failure, StrataError) and take_back(path, before, catalog_vfs):
+            lock.withdraw()
         lock.release()
         if temporary:
             shutil.rmtree(path)
         raise
 
 
-def _empty(path: Path) -> None:
-    """Remove what an opening made, all but the lock, which others may be waiting for."""
-    for left in path.iterdir():
-        if left.name != LOCK_FILE:
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-
-
 def _reserve(config: OptimizationConfig, path: Path) -> Reserve:
-    return Reserve(path / "reserve", config.storage.reserve_kb * 1024)
+    return Reserve(path / RESERVE_FILE, config.storage.reserve_kb * 1024)
 
 
 def _directory(config: OptimizationConfig) -> tuple[Path, bool]:

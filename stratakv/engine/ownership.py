@@ -1,10 +1,11 @@
 """Who owns a store's directory: the `LOCK` file, its lock, and what a fork does to them.
 
-Owns `LOCK` and nothing else in the directory; never removes it, because another process may be waiting on
-that very file. Its text is the owner's process id, for people and messages; only the lock itself decides.
+Owns `LOCK` and nothing else in the directory. Its text is the process id of who took it last, for people and messages;
+only the lock itself decides. The file stays, but for one that an opening made which came to nothing: whoever waits on
+that very file finds, once it has the lock, that it is no longer the directory's, and begins anew.
 
-Invariant: at most one `DirectoryLock` on this machine holds a directory, and no child made by `os.fork` keeps
-its parent's lock alive.
+Invariant: at most one `DirectoryLock` on this machine holds a directory, or several that only read; and no child made
+by `os.fork` keeps its parent's lock alive.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ LOCK_FILE = "LOCK"
 
 _MAX_PID_BYTES = 20
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ELOOP})
+_TRIES = 100
+"""Openings may remove a directory that they made in vain; one that goes away as often under our hands is none."""
+
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 
 
@@ -44,6 +48,7 @@ class DirectoryLock:
         self.path = Path(path)
         self.forked = False
         self._descriptor: int | None = None
+        self._made: list[Path] = []
 
     def __repr__(self) -> str:
         return f"DirectoryLock({str(self.path)!r}, held={self.held})"
@@ -53,8 +58,11 @@ class DirectoryLock:
         """Whether this process holds the directory through this object."""
         return self._descriptor is not None
 
-    def acquire(self) -> None:
+    def acquire(self, *, shared: bool = False) -> None:
         """Take the directory, making it with mode 0700 if missing.
+
+        Args:
+            shared: Beside others that take it so, which only read, and beside nobody else.
 
         Raises:
             ConfigurationError: The path is a file or not writable, or its file system has no locks. A
@@ -68,8 +76,10 @@ class DirectoryLock:
             raise ClosedError(f"this lock on {self.path} belongs to the parent process: open the store anew")
         if self._descriptor is not None:
             raise self._locked_error()
-        place = private_directory(self._given, Files()) / LOCK_FILE
-        descriptor = self._lock_file(place)
+        absolute = Path(os.path.abspath(self._given))
+        missing = [folder for folder in (absolute, *absolute.parents) if not os.path.lexists(folder)]
+        descriptor, created = self._lock_file(fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        place = absolute / LOCK_FILE
         try:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
@@ -79,6 +89,7 @@ class DirectoryLock:
                 os.close(descriptor)
                 raise translate(error, "write the lock file", place) from error
         self._descriptor = descriptor
+        self._made = [place, *missing] if created else []
         _held.add(self)
 
     def release(self) -> None:
@@ -88,26 +99,50 @@ class DirectoryLock:
         if descriptor is None:
             return
         try:
-            with suppress(OSError):  # An old process id in the file harms nobody: only the lock counts.
-                os.ftruncate(descriptor, 0)
+            if read_owner_pid(self.path) == os.getpid():  # another reader's stays
+                with suppress(OSError):  # An old process id in the file harms nobody: only the lock counts.
+                    os.ftruncate(descriptor, 0)
             # Not left to close: a copy of the descriptor in another process would keep the lock.
             fcntl.flock(descriptor, fcntl.LOCK_UN)
         finally:
             os.close(descriptor)
 
-    def _lock_file(self, place: Path) -> int:
-        """Return a descriptor that holds the lock on the file that `place` names now."""
+    def withdraw(self) -> None:
+        """Give the directory back as it was found: without the file and the empty folders that `acquire` made."""
+        made, self._made = self._made, []
+        if made and self._descriptor is not None and self._is_alone(self._descriptor, made[0]):
+            with suppress(OSError):  # not empty, say: somebody has begun to use it
+                made[0].unlink()
+                for folder in made[1:]:
+                    folder.rmdir()
+        self.release()
+
+    def _is_alone(self, descriptor: int, place: Path) -> bool:
+        """Tell whether nobody else holds the file that `place` names now. It is on its way out: a lock may be lost."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return _is_same_file(descriptor, place)
+
+    def _lock_file(self, how: int) -> tuple[int, bool]:
+        """Return a descriptor that holds the lock on the directory's `LOCK`, and whether this made the file."""
+        tries = 0
         while True:
+            place = private_directory(self._given, Files()) / LOCK_FILE
             try:
-                descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+                descriptor, created = _open_or_create(place)
             except OSError as error:
+                tries += 1
+                if error.errno == errno.ENOENT and tries < _TRIES:
+                    continue  # removed in this moment, by who made it in vain
                 if error.errno in _REFUSED:
                     raise ConfigurationError(f"{place} cannot be written: change its permissions ({error})") from error
                 raise translate(error, "open the lock file", place) from error
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, how | fcntl.LOCK_NB)
                 if _is_same_file(descriptor, place):
-                    return descriptor
+                    return descriptor, created
             except BlockingIOError:
                 os.close(descriptor)
                 raise self._locked_error() from None
@@ -148,6 +183,15 @@ def _after_fork_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _open_or_create(place: Path) -> tuple[int, bool]:
+    """Return a descriptor, and whether the file was made."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(place, flags | os.O_CREAT | os.O_EXCL, 0o600), True
+    except FileExistsError:
+        return os.open(place, flags), False
 
 
 def _is_same_file(descriptor: int, place: Path) -> bool:

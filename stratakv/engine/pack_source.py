@@ -13,7 +13,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from stratakv.backends.base import Backend, ObjectNotFoundError
-from stratakv.engine.packs import FOOTER, PackIndex, check_block, check_names
+from stratakv.engine.packs import BLOCK, FOOTER, Block, PackIndex, check_block, check_names, entry_place
 from stratakv.engine.records import TIERS
 from stratakv.errors import CorruptionError
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from stratakv.engine.catalog_rows import PackRow
     from stratakv.engine.codecs.base import Encoded
     from stratakv.engine.pack_names import PackNames
-    from stratakv.engine.packs import Block
 
 log = logging.getLogger("stratakv")
 
@@ -99,6 +98,29 @@ class PackSource:
         row = self.row(pack)
         return self._keep(row, self._kept(row) or self._own_index(row, whole[row.index_offset :]))
 
+    def entry(self, pack: int, number: int) -> tuple[PackRow, Block]:
+        """Return a pack's row and what its index says of a block; errors as `index`.
+
+        Where RAM has no room for the indexes of all packs, the entry alone is read of one that is near: a whole one is
+        thousands of times as long, and would push out another. Nothing vouches for the entry then but what is read by
+        it: the block's checksum, and the digest of the blob.
+        """
+        if pack not in self._indexes:
+            row = self.row(pack)
+            length = row.length - row.index_offset
+            if self._index_bytes + length > INDEX_CACHE_BYTES and not self.is_remote(row):
+                return row, self._own_entry(row, number)
+        row, index = self.index(pack)
+        return row, index.block(number)
+
+    def _own_entry(self, row: PackRow, number: int) -> Block:
+        place = row.index_offset + entry_place(number)
+        content = self.range(row, place, BLOCK.size) if place + BLOCK.size <= row.length else b""
+        entry = Block._make(BLOCK.unpack(content)) if len(content) == BLOCK.size else None
+        if entry is None or entry.offset + entry.length > row.index_offset:
+            raise CorruptionError(f"the index of pack {describe(row)} is damaged")
+        return entry
+
     def index_at_hand(self, pack: int) -> PackIndex | None:
         """Return a pack's index if that takes no request of a tier far away; errors as `index`."""
         if pack in self._indexes or not self.is_remote(self.row(pack)):
@@ -148,15 +170,15 @@ class PackSource:
         row = self.row(pack)
         return self.range(row, 0, row.length) if self.is_remote(row) else b""
 
-    def payload(self, row: PackRow, index: PackIndex, block: Block, fetched: bytes | None) -> Encoded:
+    def payload(self, row: PackRow, block: Block, fetched: bytes | None) -> Encoded:
         """Return a block that passed its check; `fetched` is what is here of it already. Errors as `index`."""
         payload = self.range(row, block.offset, block.length) if fetched is None else fetched
         try:
-            return check_block(payload, block, index.name)
+            return check_block(payload, block, describe(row))
         except CorruptionError:
             if not self.is_remote(row):
                 raise
-            return check_block(self.range(row, block.offset, block.length), block, index.name)
+            return check_block(self.range(row, block.offset, block.length), block, describe(row))
 
     def names(self, row: PackRow, index: PackIndex, fetched: bytes | None) -> PackNames | None:
         """Return the names that a pack tells; None where it has none, or they are damaged: its values are not."""

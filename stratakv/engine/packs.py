@@ -68,6 +68,11 @@ class Block(NamedTuple):
     checksum: int
 
 
+def entry_place(number: int) -> int:
+    """Return where in an index the entry of a block lies."""
+    return INDEX.size + number * BLOCK.size
+
+
 class NamesEntry(NamedTuple):
     """Where a pack's names lie; fields as in the module's docstring."""
 
@@ -225,7 +230,7 @@ class PackIndex:
         """
         if number >= self.blocks:
             raise CorruptionError(f"pack {self.name} has {self.blocks} blocks, none is number {number}")
-        return Block._make(BLOCK.unpack_from(self._index, INDEX.size + number * BLOCK.size))
+        return Block._make(BLOCK.unpack_from(self._index, entry_place(number)))
 
     def sizes(self) -> list[list[int]]:
         """Return for each block the lengths of its blobs, in order.

@@ -21,6 +21,8 @@ from stratakv.engine.catalog import Catalog
 from stratakv.engine.catalog_loading import CatalogLoading
 from stratakv.engine.claim import has_manifest
 from stratakv.engine.dictionary_form import from_stored
+from stratakv.engine.first_opening import CATALOG_FILE
+from stratakv.engine.ownership import LOCK_FILE, DirectoryLock
 from stratakv.engine.records import decode_key
 from stratakv.errors import ConfigurationError, CorruptionError
 
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
     from stratakv.backends.base import Backend
 
-CATALOG_FILE = "catalog.db"
 UNFINISHED = "restoring.db"
 
 
@@ -81,6 +82,7 @@ def restore(
     Raises:
         ConfigurationError: The directory is not empty, or the tier has no backup of such a store.
         CorruptionError: No backup in it is whole.
+        StoreLockedError: Somebody has the directory open.
         TierUnavailableError: The tier cannot be reached.
     """
     result = Restored()
@@ -118,30 +120,47 @@ def _of_others(cold: Backend, store_id: str) -> list[str]:
 
 @contextmanager
 def new_store(path: Path) -> Iterator[Path]:
-    """Hand out where to make the catalog; it becomes the store's at the end, and nothing is left after a failure."""
+    """Hand out where to make the catalog; it becomes the store's at the end, and nothing is left after a failure.
+
+    The directory is held meanwhile, so that nobody opens it half made. One that holds only a `LOCK`, such as an opening
+    leaves that was killed at once, is empty.
+    """
+    _refuse_used(path)  # before its lock is made
+    lock = DirectoryLock(path)
+    lock.acquire()
     try:
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise ConfigurationError(f"{path} is not an empty directory: name a new one to restore into")
-        made = not path.exists()
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_used(path)
+        try:
+            yield path / UNFINISHED
+            (path / "journal").mkdir(mode=0o700)
+            (path / UNFINISHED).replace(path / CATALOG_FILE)
+            for directory in (path, path.parent):
+                descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+        except BaseException:
+            for left in _contents(path):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            raise
+    except BaseException:
+        lock.withdraw()
+        raise
+    lock.release()
+
+
+def _refuse_used(path: Path) -> None:
+    try:
+        used = path.exists() and (not path.is_dir() or bool(_contents(path)))
     except OSError as failure:
         raise ConfigurationError(f"{path} cannot be made a directory: {failure.strerror}") from failure
-    try:
-        yield path / UNFINISHED
-        (path / "journal").mkdir(mode=0o700)
-        (path / UNFINISHED).replace(path / CATALOG_FILE)
-        for directory in (path, path.parent):
-            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-    except BaseException:
-        for left in list(path.iterdir()):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-        if made:
-            path.rmdir()
-        raise
+    if used:
+        raise ConfigurationError(f"{path} is not an empty directory: name a new one to restore into")
+
+
+def _contents(path: Path) -> list[Path]:
+    return [left for left in path.iterdir() if left.name != LOCK_FILE]
 
 
 def _newest_whole(cold: Backend, result: Restored, store_id: str) -> list[tuple[str, bytes]]:

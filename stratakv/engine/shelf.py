@@ -13,7 +13,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from stratakv.engine.large.manifest import declared_digest, is_manifest
-from stratakv.engine.pack_source import PackGoneError, PackSource
+from stratakv.engine.pack_source import PackGoneError, PackSource, describe
 from stratakv.engine.staging import NAMES_ITEM, Staging
 from stratakv.errors import CorruptionError, TierUnavailableError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stratakv.engine.catalog_rows import PackRow
     from stratakv.engine.compression import CompressionEngine
     from stratakv.engine.pack_names import Name
-    from stratakv.engine.packs import Block, NamesEntry, PackIndex
+    from stratakv.engine.packs import Block, NamesEntry
     from stratakv.engine.records import Place
 
 Wanted = TypeVar("Wanted")
@@ -101,9 +101,9 @@ class Shelf:
         cached = self._blocks.get((pack, number))
         if cached is not None:
             return cached
-        row, index = self._source.index(pack)
+        row, entry = self._source.entry(pack, number)
         fetched = self._staging.get((pack, number))
-        content = self._decoded(row, index, index.block(number), fetched)
+        content = self._decoded(row, entry, fetched)
         if self._keep_block((pack, number), content) and fetched is not None:
             self._staging.drop([(pack, number)])
         return content
@@ -134,7 +134,7 @@ class Shelf:
             block = index.block(number)
             told, first = range(first, first + len(lengths)), first + len(lengths)
             try:
-                content = self._decoded(row, index, block, _slice(whole, block)) if whole else self.block(pack, number)
+                content = self._decoded(row, block, _slice(whole, block)) if whole else self.block(pack, number)
             except CorruptionError as failure:
                 if on_damage is None:
                     raise
@@ -215,13 +215,13 @@ class Shelf:
             self._blocks.clear()
             self._block_bytes = 0
 
-    def _decoded(self, row: PackRow, index: PackIndex, block: Block, fetched: bytes | None) -> bytes:
+    def _decoded(self, row: PackRow, block: Block, fetched: bytes | None) -> bytes:
         """Return a block's plaintext; `fetched` is what is here of it already."""
-        encoded = self._source.payload(row, index, block, fetched)
+        encoded = self._source.payload(row, block, fetched)
         try:
             return self._compression.decode(encoded)
         except CorruptionError as failure:
-            raise CorruptionError(f"a block of pack {index.name} cannot be decoded: {failure}") from failure
+            raise CorruptionError(f"a block of pack {describe(row)} cannot be decoded: {failure}") from failure
 
     def _keep_block(self, key: tuple[int, int], content: bytes) -> bool:
         if len(content) > BLOCK_CACHE_BYTES:

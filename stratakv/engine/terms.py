@@ -77,6 +77,15 @@ class Terms:
         return Asked(label, number, pin, expires, written, extra)
 
 
+def check_ttl(seconds: float | None) -> None:
+    """Check a time to live that goes elsewhere than to a store of ours.
+
+    Raises:
+        ConfigurationError: As the store would.
+    """
+    _expiry(seconds, 0)
+
+
 def _expiry(seconds: float | None, now: int) -> int:
     if seconds is None:
         return 0

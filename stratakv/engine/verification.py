@@ -25,12 +25,12 @@ from stratakv.engine.codecs.base import Encoded
 from stratakv.engine.compression import CompressionEngine
 from stratakv.engine.dictionaries import DictionaryBook
 from stratakv.engine.entries import NAMESPACE, parse_entries, parse_namespace
+from stratakv.engine.first_opening import CATALOG_FILE
 from stratakv.engine.journal_format import JOURNAL_DIRECTORY
 from stratakv.engine.labels import DEFAULT
 from stratakv.engine.large.manifest import MANIFEST, is_manifest, read_manifest
 from stratakv.engine.large_verification import values_of_chunks
 from stratakv.engine.learning import FILTER_FILE
-from stratakv.engine.opening import CATALOG_FILE
 from stratakv.engine.ownership import DirectoryLock
 from stratakv.engine.pack_verification import UNREADABLE, Finding, PackVerifier
 from stratakv.engine.packs import pack_prefix

@@ -20,7 +20,7 @@ from stratakv.engine.records import ANYWHERE, IN_HOT, TIER_NUMBERS, KeyRecord, c
 from stratakv.engine.state import State
 from stratakv.engine.telemetry import DEDUP_HITS, DELETES, WRITES
 from stratakv.engine.terms import DEFAULTS, Asked, PutOptions, Terms
-from stratakv.errors import CapacityError, ConfigurationError
+from stratakv.errors import CapacityError, ConfigurationError, SerializationError
 
 if TYPE_CHECKING:
     from stratakv.engine.codecs.base import Encoded
@@ -93,7 +93,10 @@ class Writer:
         stored_key = check_key(key)
         asked = self._terms.of(key, options)
         self._check_room()
-        content = self.contents.prepare(value, asked.label, options.strategy)
+        try:
+            content = self.contents.prepare(value, asked.label, options.strategy)
+        except SerializationError as failure:
+            raise _of_key(key, failure) from failure
         return self._put(key, stored_key, asked, content, options.strategy, condition)
 
     def put_stream(self, key: str, file: Source, options: PutOptions) -> Content:
@@ -152,7 +155,10 @@ class Writer:
             for key, value in items.items():
                 stored_key = check_key(key)
                 label, _, _, expires, written, _ = self._terms.of(key, options)
-                content = self.contents.prepare(value, label)
+                try:
+                    content = self.contents.prepare(value, label)
+                except SerializationError as failure:
+                    raise _of_key(key, failure) from failure
                 contents.append(content)
                 record = KeyRecord(0, content.digest, label.number, ANYWHERE, ANYWHERE, expires, written, None)
                 changes.append(((key, stored_key, record, content), label))
@@ -285,6 +291,11 @@ class Writer:
             except CapacityError:
                 if not urgent:
                     raise
+
+
+def _of_key(key: str, failure: SerializationError) -> SerializationError:
+    """Return the error with the key whose value it is about."""
+    return SerializationError(f"{failure} (the value of key {key!r:.80})")
 
 
 def _target(tier: int) -> int:

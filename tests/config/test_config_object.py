@@ -261,3 +261,9 @@ def test_any_value_is_either_valid_or_a_named_error(key: str, value: object) -> 
     except ConfigurationError as error:
         complaint = str(error)
     assert complaint.startswith("key ")
+
+
+def test_a_mode_that_is_not_there_yet_is_told_so() -> None:
+    told = problems_of(OptimizationConfig(wrap={"mode": "encode"}))
+    assert told == "key 'wrap.mode' must be 'absorb' or 'write_through': 'encode' is not there yet"
+    assert "did you mean 'absorb'" in problems_of(OptimizationConfig(wrap={"mode": "absorbe"}))

@@ -14,8 +14,8 @@ import pytest
 from stratakv import OptimizationMiddleware
 from stratakv.backends.disk import DiskBackend
 from stratakv.engine.catalog_schema import open_connection
+from stratakv.engine.first_opening import CATALOG_FILE
 from stratakv.engine.learning import FILTER_FILE
-from stratakv.engine.opening import CATALOG_FILE
 from stratakv.engine.ownership import LOCK_FILE
 from stratakv.engine.snapshot import SNAPSHOT_FILE
 from stratakv.errors import CorruptionError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stratakv.engine.catalog_schema import open_connection
-from stratakv.engine.opening import CATALOG_FILE
+from stratakv.engine.first_opening import CATALOG_FILE
 from stratakv.errors import CorruptionError
 from tests.damage.stored_layers import build_layers, copies, flip, judge, open_layers
 

@@ -237,7 +237,10 @@ def test_without_compression_nothing_is_lost() -> None:
 
 
 def test_pruning_needs_a_limit() -> None:
-    assert permissions().rule(None, PRUNE) is None
+    with pytest.raises(ConfigurationError, match="min_confidence or max_edge_age_days"):
+        permissions().rule(None, PRUNE)
+    with pytest.raises(ConfigurationError, match="min_confidence or max_edge_age_days"):
+        CompressionEngine().compress([["a", "b", 0.5]], PRUNE)
     found = permissions(max_edge_age_days=7).rule(None, PRUNE)
     assert found is not None
     assert (found.arrays, found.prunes, found.max_age_seconds) == (None, True, 7 * 86_400)
@@ -280,10 +283,15 @@ def test_pruned_graph_is_stored_in_columns() -> None:
     assert engine.decompress(result).data == [edge for edge in edges if edge[3] >= 0.5]  # type: ignore[operator]
 
 
+def bounded() -> CompressionEngine:
+    """Return an engine that every strategy can be asked of: pruning needs a bound."""
+    return CompressionEngine(OptimizationConfig(compression={"min_confidence": 0.5}))
+
+
 @pytest.mark.parametrize("strategy", list(CompressionStrategy))
 def test_objects_are_refused_by_name_under_every_strategy(strategy: CompressionStrategy) -> None:
     with pytest.raises(SerializationError, match="object"):
-        CompressionEngine().compress({"a": np.array([object()])}, strategy)
+        bounded().compress({"a": np.array([object()])}, strategy)
 
 
 @pytest.mark.parametrize("strategy", list(CompressionStrategy))
@@ -296,7 +304,7 @@ def test_objects_are_refused_by_name_under_every_strategy(strategy: CompressionS
     ids=["0-d", "empty", "negative zero", "subnormal", "nan", "infinite"],
 )  # fmt: skip
 def test_odd_arrays_come_back_to_the_bit_under_every_strategy(strategy: CompressionStrategy, array: np.ndarray) -> None:
-    engine = CompressionEngine()
+    engine = bounded()
     result = engine.compress(array, strategy)
     back = engine.decompress(result).data
     assert isinstance(back, np.ndarray)

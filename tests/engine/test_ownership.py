@@ -189,6 +189,81 @@ def test_a_removed_lock_file_does_not_fool_the_next_owner(tmp_path: Path) -> Non
     second.release()
 
 
+def test_readers_share_a_directory_that_no_owner_enters(tmp_path: Path) -> None:
+    first, second, owner = (DirectoryLock(tmp_path) for _ in range(3))
+    first.acquire(shared=True)
+    second.acquire(shared=True)
+    with pytest.raises(StoreLockedError):
+        owner.acquire()
+    first.release()
+    with pytest.raises(StoreLockedError):
+        owner.acquire()
+    second.release()
+    owner.acquire()
+    with pytest.raises(StoreLockedError):
+        first.acquire(shared=True)
+    owner.release()
+
+
+def test_a_reader_that_goes_leaves_the_others_pid(tmp_path: Path) -> None:
+    reader = DirectoryLock(tmp_path)
+    reader.acquire(shared=True)
+    (tmp_path / LOCK_FILE).write_text("12345\n")  # of one that came later
+    reader.release()
+    assert read_owner_pid(tmp_path) == 12345
+
+
+def test_withdrawing_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
+    def withdrawn(path: Path) -> list[str]:
+        lock = DirectoryLock(path)
+        lock.acquire()
+        lock.withdraw()
+        assert not lock.held
+        return sorted(str(left.relative_to(tmp_path)) for left in tmp_path.rglob("*"))
+
+    assert withdrawn(tmp_path / "deep" / "store") == []
+    (tmp_path / "store").mkdir()
+    assert withdrawn(tmp_path / "store") == ["store"]
+    (tmp_path / "store" / LOCK_FILE).touch()
+    assert withdrawn(tmp_path / "store") == ["store", f"store/{LOCK_FILE}"]
+
+
+def test_withdrawing_leaves_a_file_that_another_reader_holds(tmp_path: Path) -> None:
+    first, second = DirectoryLock(tmp_path), DirectoryLock(tmp_path)
+    first.acquire(shared=True)
+    second.acquire(shared=True)
+    first.withdraw()
+    with pytest.raises(StoreLockedError):
+        DirectoryLock(tmp_path).acquire()
+    second.release()
+
+
+IN_VAIN = """
+import sys
+from stratakv.engine.ownership import DirectoryLock
+from stratakv.errors import StoreLockedError
+from pathlib import Path
+path, rounds = Path(sys.argv[1]), 0
+while rounds < 60:
+    lock = DirectoryLock(path)
+    try:
+        lock.acquire()
+    except StoreLockedError:
+        continue
+    (path / "owned").mkdir()  # fails where somebody else is in
+    (path / "owned").rmdir()
+    lock.withdraw()
+    rounds += 1
+"""
+
+
+def test_many_that_take_and_withdraw_at_once_are_never_in_together(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", IN_VAIN, str(tmp_path / "deep" / "store")]
+    racers = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    problems = [racer.communicate(timeout=60)[1] for racer in racers]
+    assert [racer.returncode for racer in racers] == [0, 0, 0], problems
+
+
 def test_a_forked_child_knows_that_it_holds_nothing(tmp_path: Path) -> None:
     lock = DirectoryLock(tmp_path)
     lock.acquire()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from stratakv import ManualClock, OptimizationConfig, OptimizationMiddleware, StorageTier
+from stratakv import CompressionStrategy, ManualClock, OptimizationConfig, OptimizationMiddleware, StorageTier
 from stratakv.errors import CapacityError, ConfigurationError, SerializationError
 
 if TYPE_CHECKING:
@@ -246,3 +246,55 @@ def test_odd_batches(memory: OptimizationMiddleware) -> None:
         with pytest.raises(ConfigurationError):
             list(memory.keys(5))  # type: ignore[arg-type]
     assert memory.delete_many(["kept", "kept", "absent"]) == 1
+
+
+@pytest.mark.parametrize("keys", ["kept", b"kept", bytearray(b"k"), 5, None], ids=repr)
+def test_what_is_no_list_of_keys_deletes_and_finds_nothing(memory: OptimizationMiddleware, keys: Any) -> None:
+    memory.store_many(dict.fromkeys("kept", 1))  # each of its letters is a key
+    with nothing_changes(memory):
+        for use in (memory.delete_many, memory.retrieve_many):
+            with pytest.raises(ConfigurationError, match="list of keys"):
+                use(keys)
+
+
+@pytest.mark.parametrize("items", ["abc", b"abc", "", 5, ["kept"], [("kept", 1, 2)], [([], 1)], None], ids=repr)
+def test_what_is_no_mapping_stores_nothing(memory: OptimizationMiddleware, items: Any) -> None:
+    with nothing_changes(memory), pytest.raises(ConfigurationError, match="a mapping, or pairs"):
+        memory.store_many(items)
+
+
+@pytest.mark.parametrize("items", ["abc", b"abc", ""], ids=repr)
+def test_a_text_updates_nothing(memory: OptimizationMiddleware, items: Any) -> None:
+    with nothing_changes(memory), pytest.raises(ConfigurationError, match="a mapping, or pairs"):
+        memory.update(items)
+
+
+def test_a_failure_of_the_callers_own_generator_passes_through(memory: OptimizationMiddleware) -> None:
+    def pairs() -> Iterator[tuple[str, object]]:
+        yield "new", int("no number")
+
+    with nothing_changes(memory), pytest.raises(ValueError, match="invalid literal") as caught:
+        memory.store_many(pairs())
+    assert not isinstance(caught.value, ConfigurationError)
+
+
+def test_a_value_that_is_not_accepted_is_told_with_its_key(memory: OptimizationMiddleware, tmp_path: Path) -> None:
+    many: dict[str, object] = {f"key {number}": number for number in range(1000)}
+    many["key 700"] = {"a": Opaque()}
+    uses: tuple[Callable[[], object], ...] = (
+        lambda: memory.store_many(many),
+        lambda: memory.store("key 700", {"a": Opaque()}),
+        lambda: memory.add("key 700", {"a": Opaque()}),
+        lambda: memory.tiered_storage.write("key 700", {"a": Opaque()}),
+    )
+    for use in uses:
+        with pytest.raises(SerializationError, match=r"""Opaque at \["a"\].*'key 700'"""):
+            use()
+    with pytest.raises(SerializationError) as caught:
+        memory.store("k" * 1024, Opaque())
+    assert len(str(caught.value)) < 400
+
+
+def test_pruning_without_a_bound_is_refused_at_the_call(memory: OptimizationMiddleware) -> None:
+    with nothing_changes(memory), pytest.raises(ConfigurationError, match="min_confidence or max_edge_age_days"):
+        memory.store("new", [{"weight": 0.1}], strategy=CompressionStrategy.GRAPH_PRUNE)

@@ -84,7 +84,7 @@ def test_without_deduplication_nothing_is_a_duplicate(tmp_path: Path) -> None:
     with OptimizationMiddleware(config=config, path=tmp_path, clock=ManualClock()) as memory:
         memory.dedup_engine.write("a", [1])
         assert memory.dedup_engine.write("b", [1])[1] is False
-        assert memory.retrieve_many("ab") == {"a": [1], "b": [1]}
+        assert memory.retrieve_many(["a", "b"]) == {"a": [1], "b": [1]}
 
 
 def test_a_value_travels_where_it_is_asked_to(tmp_path: Path) -> None:

@@ -34,6 +34,17 @@ class Failing(dict[str, Any]):
         super().__delitem__(key)
 
 
+class Remote(Client):
+    """An engine that can be made not to answer."""
+
+    down = False
+
+    def delete(self, key: str) -> None:
+        if self.down:
+            raise OSError("engine down")
+        super().delete(key)
+
+
 def absorb(engine: object, path: Path | None, clock: ManualClock | None = None) -> OptimizationMiddleware:
     return OptimizationMiddleware(
         engine, config=OptimizationConfig(enabled=True), path=path, clock=clock or ManualClock()
@@ -55,6 +66,27 @@ def test_a_deleted_key_does_not_rise_by_release(tmp_path: Path) -> None:
     memory.release()
     assert engine == {"b": 2}
     assert memory.retrieve("a") is None
+    memory.shutdown()
+
+
+@pytest.mark.parametrize("held", ["copies", "tombstones"])
+def test_an_engine_that_is_down_at_release_is_told_with_the_directory(tmp_path: Path, held: str) -> None:
+    engine = Remote()
+    engine.held = {"a": 1, "b": 2}
+    memory = absorb(engine, tmp_path)
+    assert memory.retrieve_many(["a", "b"]) == {"a": 1, "b": 2}
+    engine.down = True
+    if held == "tombstones":
+        with pytest.raises(OSError, match="engine down"):
+            memory.delete("a")
+    with pytest.raises(StrataError, match=str(tmp_path)) as told:
+        memory.release()
+    assert isinstance(told.value.__cause__, OSError)
+    left = {"b": 2} if held == "tombstones" else {"a": 1, "b": 2}
+    assert dict(memory) == left
+    engine.down = False
+    assert memory.release() == len(left)
+    assert engine.held == left
     memory.shutdown()
 
 

@@ -177,6 +177,34 @@ def test_a_reader_without_an_owner_reads_all_and_changes_nothing(tmp_path: Path,
         assert dict(memory) == expected
 
 
+READER = """
+with OptimizationMiddleware(path=path, read_only=True) as memory:
+    print(len(memory), flush=True)
+    sys.stdin.readline()
+    print(sorted(memory.keys())[0], flush=True)
+"""
+
+
+def test_readers_without_an_owner_read_side_by_side_and_keep_owners_out(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    expected = fill(path)
+    before = files_of(path)
+    with start(READER, path) as other, OptimizationMiddleware(path=path, read_only=True) as first:
+        assert other.stdout is not None
+        assert other.stdout.readline() == f"{len(expected)}\n"
+        with OptimizationMiddleware(path=path, read_only=True) as second:
+            assert dict(second) == dict(first) == expected
+        with pytest.raises(StoreLockedError):
+            OptimizationMiddleware(path=path)
+        first.shutdown()
+        with pytest.raises(StoreLockedError, match=r"in use by"):
+            OptimizationMiddleware(path=path)
+        assert other.communicate("\n", timeout=30)[0] == f"{min(expected)}\n"
+    assert files_of(path) == before
+    with OptimizationMiddleware(path=path, clock=ManualClock()) as memory:
+        assert dict(memory) == expected
+
+
 def test_a_reader_of_what_is_not_there_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no store"):
         OptimizationMiddleware(path=tmp_path / "absent", read_only=True)

@@ -148,7 +148,7 @@ def test_verification_reads_a_remote_directory(tmp_path: Path, left: Path) -> No
 
 def test_a_catalog_that_was_restored_has_no_file_of_the_restoration_left(tmp_path: Path, left: Path) -> None:
     restored(left, tmp_path / "new")
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["catalog.db", "journal"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["LOCK", "catalog.db", "journal"]
     catalog = Catalog(tmp_path / "new" / "catalog.db")
     try:
         assert catalog.integrity_errors() == []

@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from stratakv.engine.codecs.base import UNTYPED, Buffer, Codec, Elements
+from stratakv.engine.undisturbed_import import imported
 from stratakv.errors import ConfigurationError, CorruptionError
 from stratakv.types import CompressionStrategy
 
@@ -42,9 +43,8 @@ _SPECIAL_VALUES = (
 @cache
 def _find() -> ModuleType | None:
     """Import blosc2, once: the import takes a third of a second, and a failing one is not free either."""
-    try:
-        import blosc2
-    except ImportError:
+    blosc2: Any = imported("blosc2")
+    if blosc2 is None:
         return None
     # By default blosc2 holds the interpreter lock: 50 ms for 4 MB at level 5, in which nothing else runs.
     blosc2.set_releasegil(True)

@@ -86,7 +86,8 @@ class Permissions:
             asked: A strategy named by the call: a lossy one is a permission, any other one but ADAPTIVE forbids loss.
 
         Raises:
-            ConfigurationError: The call asks for loss in a namespace whose `lossy` is set to false.
+            ConfigurationError: The call asks for loss in a namespace whose `lossy` is set to false, or for pruning
+                where no bound is set.
         """
         if not self._enabled:
             return None
@@ -105,7 +106,13 @@ class Permissions:
             allowed, named = asked in LOSSY, asked
         if not allowed:
             return None
-        return self._rule(namespace, named)
+        found = self._rule(namespace, named)
+        if found is None and asked is CompressionStrategy.GRAPH_PRUNE:
+            raise ConfigurationError(
+                "GRAPH_PRUNE removes nothing here: set min_confidence or max_edge_age_days, for the value's namespace "
+                "or in the section compression"
+            )
+        return found
 
     def _rule(self, namespace: NamespaceConfig | None, named: CompressionStrategy | None) -> LossRule | None:
         shared, own = self._compression or _NOTHING, namespace or _NOTHING

@@ -16,7 +16,7 @@ from stratakv.engine.modes.base import Mode
 from stratakv.engine.modes.equality import equal
 from stratakv.engine.modes.leftovers import Leftovers
 from stratakv.engine.telemetry import ENGINE_READS, ENGINE_WRITES
-from stratakv.engine.terms import PutOptions
+from stratakv.engine.terms import PutOptions, check_ttl
 from stratakv.engine.wrapping import MISSING, Engine, EngineValue
 from stratakv.errors import CapacityError, ClosedError, CorruptionError, SerializationError, StrataError
 
@@ -146,6 +146,7 @@ class Absorb(Alone):
     def put(self, key: str, value: object, options: PutOptions) -> None:
         with self.store.locked(key):
             if self._releasing:
+                check_ttl(options.ttl)
                 self._engine.write(key, value, options.ttl, options.extra)
                 self.store.delete(key)
                 return
@@ -214,17 +215,20 @@ class Absorb(Alone):
         What had a ttl goes back without it where the engine knows none: keeping a value too long loses nothing.
 
         Raises:
-            StrataError: The engine refused one; it and the rest stay in the store's directory, which the message names.
+            StrataError: The engine refused one, or is down; what it did not take stays in the store's directory, which
+                the message names.
         """
         self._releasing = True
         try:
             # Whoever looked at the flag before it was set is done after this; from now on nothing comes in.
             self.store.await_writers()
-            self._leftovers.end()
+            with self._telling_where():
+                self._leftovers.end()
             returned, damaged = self._give_back()
             for key in self.store.listing.gone():
                 with self.store.locked(key):
-                    self._engine.discard(key)
+                    with self._telling_where():
+                        self._engine.discard(key)
                     self.store.delete(key)
             if damaged:
                 raise CorruptionError(
@@ -236,6 +240,19 @@ class Absorb(Alone):
             self._leftovers.resume()
             raise
         return returned
+
+    @contextlib.contextmanager
+    def _telling_where(self) -> Iterator[None]:
+        """Turn the engine's failure to discard a copy into an error that names the directory."""
+        try:
+            yield
+        except StrataError:
+            raise
+        except Exception as failure:
+            raise StrataError(
+                f"the engine did not discard an old copy ({type(failure).__name__}: {failure}): what it was not given "
+                f"back yet stays in {self.store.parts.path}"
+            ) from failure
 
     def _give_back(self) -> tuple[int, dict[str, CorruptionError]]:
         """Write values back one by one; return how many, and those that cannot be read."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stratakv.engine.modes.base import Mode
 from stratakv.engine.modes.equality import equal
 from stratakv.engine.serialization import Serializer
+from stratakv.engine.terms import check_ttl
 from stratakv.engine.wrapping import MISSING, Engine, EngineValue
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class PassThrough(Mode):
         return self._engine.read(key), None
 
     def put(self, key: str, value: object, options: PutOptions) -> None:
+        if options.ttl is not None:
+            check_ttl(options.ttl)
         self._engine.write(key, value, options.ttl, options.extra)
 
     def delete(self, key: str) -> bool:

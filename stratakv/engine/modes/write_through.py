@@ -17,7 +17,7 @@ from stratakv.engine.modes.equality import equal
 from stratakv.engine.parts import STRIPES
 from stratakv.engine.records import check_key
 from stratakv.engine.telemetry import ENGINE_READS, ENGINE_WRITES
-from stratakv.engine.terms import PutOptions
+from stratakv.engine.terms import PutOptions, check_ttl
 from stratakv.engine.wrapping import MISSING, Engine, EngineValue
 from stratakv.errors import CapacityError, ConfigurationError, SerializationError
 
@@ -87,6 +87,8 @@ class WriteThrough(Mode):
                 f"{options.strategy} loses precision, but wrap.mode is 'write_through', where loss is refused: "
                 f"use 'absorb', or a lossless strategy"
             )
+        if options.ttl is not None:
+            check_ttl(options.ttl)
         with self.store.locked(key):
             self._writes[hash(key) % STRIPES] |= 1
             filled = False

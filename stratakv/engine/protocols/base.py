@@ -58,6 +58,8 @@ class Engine(ABC):
         lists: It can list its keys.
         keeps_ttl: Its values can have a time to live.
         verbs: Names of its verbs that are ours while it is wrapped.
+        ttl_keywords: Keywords of its storing verb that say how long a value lives.
+        third: The one of them that its storing verb takes in third place, if it does.
         discards_at_once: So many copies may wait until they are discarded together.
     """
 
@@ -65,6 +67,8 @@ class Engine(ABC):
     lists = False
     keeps_ttl = False
     verbs: frozenset[str] = frozenset()
+    ttl_keywords: tuple[str, ...] = ()
+    third: str | None = None
     discards_at_once = 32  # one after the other, so that nobody waits long for all
 
     def __init__(self, engine: Any, /) -> None:
@@ -116,7 +120,12 @@ class Engine(ABC):
         return sum(1 for _ in self.listed())
 
     def store_options(self, value: object, keywords: dict[str, Any]) -> StoreOptions:
-        """Translate the keywords of its storing verb."""
+        """Translate the keywords of its storing verb.
+
+        Raises:
+            ConfigurationError: A time to live that the engine itself would refuse.
+            TypeError: A keyword that is not known here.
+        """
         if keywords:
             raise TypeError(f"{type(self.raw).__name__}: keyword {next(iter(keywords))!r} is not understood here")
         return StoreOptions(value, None, None)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import ormsgpack
 
 from stratakv.engine.protocols.base import MANY, MISSING, Engine, EngineValue, StoreOptions
+from stratakv.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -19,6 +22,8 @@ class DiskcacheEngine(Engine):
     lists = True
     keeps_ttl = True
     verbs = frozenset({"get", "set", "delete", "add", "pop"})
+    ttl_keywords = ("expire",)
+    third = "expire"
     discards_at_once = MANY
 
     def read(self, key: str) -> EngineValue:
@@ -60,7 +65,7 @@ class DiskcacheEngine(Engine):
     def store_options(self, value: object, keywords: dict[str, Any]) -> StoreOptions:
         if not keywords:
             return StoreOptions(value, None, None)
-        expire, tag = keywords.pop("expire", None), keywords.pop("tag", None)
+        expire, tag = _seconds(keywords.pop("expire", None)), keywords.pop("tag", None)
         if keywords.pop("read", False):
             value = value.read()  # type: ignore[attr-defined]  # diskcache's contract: a file opened for reading
         keywords.pop("retry", None)  # how long to wait for its lock; there is none to wait for here
@@ -83,6 +88,19 @@ class DiskcacheEngine(Engine):
         if with_tag:
             parts.append(_unpack_tag(found.extra) if held else None)
         return tuple(parts)
+
+
+def _seconds(expire: object) -> float | None:
+    """Return what `expire` means: any number of seconds, endless ones too, as diskcache only adds it to a moment."""
+    if expire is None:
+        return None
+    try:
+        seconds = float(expire) if isinstance(expire, Real) else math.nan
+    except OverflowError:
+        seconds = math.nan
+    if math.isnan(seconds):
+        raise ConfigurationError(f"expire is a number of seconds, or None for ever; not {expire!r:.60}")
+    return None if seconds == math.inf else seconds
 
 
 def _pack_tag(tag: object) -> bytes | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import inspect
 import math
+from datetime import timedelta
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from stratakv.engine.protocols.base import MANY, MISSING, Engine, EngineValue, StoreOptions
@@ -26,8 +28,11 @@ class VerbEngine(Engine):
         self._delete = engine.delete
         self.verbs = frozenset({read, write, "delete"})
         self._takes_default = _takes_default(self._read)
-        self._ttl_keyword = next((name for name in self._TTL_SECONDS if _takes(self._write, name)), None)
-        self._takes_px = _takes(self._write, "px")  # Redis: milliseconds, while its `ex` refuses parts of a second
+        takes = [name for name in (*self._TTL_SECONDS, "px") if _takes(self._write, name)]
+        self.ttl_keywords = tuple(takes)
+        self.third = _third(self._write, takes)
+        self._ttl_keyword = next((name for name in takes if name != "px"), None)
+        self._takes_px = "px" in takes  # Redis: milliseconds, while its `ex` refuses parts of a second
         self.keeps_ttl = self._ttl_keyword is not None or self._takes_px
         self._deletes_many = _takes_many_keys(self._delete)
         if self._deletes_many:
@@ -94,14 +99,38 @@ class VerbEngine(Engine):
     def store_options(self, value: object, keywords: dict[str, Any]) -> StoreOptions:
         if not keywords:
             return StoreOptions(value, None, None)
-        ttl = None
-        for name in self._TTL_SECONDS:
-            if name in keywords and _takes(self._write, name):
-                ttl = keywords.pop(name)
-        if "px" in keywords and self._takes_px:
-            ttl = keywords.pop("px") / 1000
+        given = {name: keywords.pop(name) for name in self.ttl_keywords if name in keywords}
         super().store_options(value, keywords)
+        given = {name: length for name, length in given.items() if length is not None}
+        if len(given) > 1:
+            raise ConfigurationError(f"{' and '.join(given)} exclude each other: give one of them")
+        ttl = None
+        for name, length in given.items():
+            ttl = self._redis_seconds(name, length) if self._takes_px else self._seconds(name, length)
         return StoreOptions(value, ttl, None)
+
+    def _redis_seconds(self, name: str, length: Any) -> float:
+        """Return the seconds of an `ex` or `px`, of what clients of Redis take and a server accepts."""
+        unit, scale = ("milliseconds", 1000) if name == "px" else ("seconds", 1)
+        if isinstance(length, timedelta):
+            whole = int(length.total_seconds() * scale)
+        elif isinstance(length, str) and name == "ex" and length.isdigit():
+            whole = int(length)
+        else:
+            whole = length if isinstance(length, int) and not isinstance(length, bool) else 0
+        if whole <= 0:
+            raise ConfigurationError(f"{name} is a whole number of {unit} above 0, or a timedelta; not {length!r:.60}")
+        return whole / scale
+
+    def _seconds(self, name: str, length: Any) -> float | None:
+        """Return the seconds of a time to live; None where the engine has 0, which means for ever there, by default."""
+        if isinstance(length, timedelta):
+            length = length.total_seconds()
+        if not isinstance(length, Real):
+            raise ConfigurationError(f"{name} is a number of seconds or a timedelta, not {length!r:.60}")
+        if not length and inspect.signature(self._write).parameters[name].default == 0:
+            return None
+        return int(length) if isinstance(length, Integral) else float(length)
 
 
 def _takes(function: Any, name: str) -> bool:
@@ -110,6 +139,14 @@ def _takes(function: Any, name: str) -> bool:
     except (TypeError, ValueError):
         return False
     return name in parameters
+
+
+def _third(write: Any, names: list[str]) -> str | None:
+    """Return the name of a storing verb's third parameter, if it is one of these."""
+    if not names:
+        return None
+    parameters = list(inspect.signature(write).parameters.values())[2:3]
+    return next((p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name in names), None)
 
 
 def _takes_many_keys(delete: Any) -> bool:

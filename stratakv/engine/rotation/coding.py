@@ -18,6 +18,7 @@ import zstandard
 
 from stratakv.engine.codecs.varint import read_varint, write_varint
 from stratakv.engine.codecs.zstd import ZstdFrames
+from stratakv.engine.undisturbed_import import imported
 from stratakv.errors import ConfigurationError, CorruptionError
 
 if TYPE_CHECKING:
@@ -34,12 +35,7 @@ _BEST_RATIO = 4 * 32768  # four symbols a byte, and what zstd makes of one byte
 
 @cache
 def _find() -> ModuleType | None:
-    try:
-        import constriction  # type: ignore[import-untyped,unused-ignore]
-    except ImportError:
-        return None
-    found: ModuleType = constriction
-    return found
+    return imported("constriction")
 
 
 def vectors_installed() -> bool:

@@ -74,6 +74,9 @@ from ormsgpack import (
 
 from stratakv.errors import CorruptionError
 
+HOOK_FAILED = "ext_hook failed"
+"""All that the unpacker says when its hook has raised; what was raised it forgets."""
+
 # OPT_NON_STR_KEYS must never join these: with it Enum, UUID, date and str-subclass keys turn into plain keys
 # silently.
 PACK_OPTIONS = (

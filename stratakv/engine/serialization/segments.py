@@ -13,7 +13,7 @@ from ormsgpack import unpackb
 from stratakv.engine.codecs.base import UNTYPED, Elements
 from stratakv.engine.serialization import layout
 from stratakv.engine.serialization.dtypes import rebuild, width
-from stratakv.engine.serialization.layout import ALIGN, ESCAPE, table
+from stratakv.engine.serialization.layout import ALIGN, ESCAPE, HOOK_FAILED, table
 from stratakv.errors import CorruptionError, SerializationError
 
 if TYPE_CHECKING:
@@ -68,16 +68,33 @@ class _Arrays:
     def __init__(self) -> None:
         self._found: dict[int, Elements] = {}
         self._depth = 0
+        self._failure: BaseException | None = None
 
-    def of(self, tree: memoryview) -> dict[int, Elements]:
+    def of(self, tree: memoryview, *, again: bool = False) -> dict[int, Elements]:
         """Return the elements of each buffer that an array of a known type names."""
         try:
             unpackb(tree, ext_hook=self._hook)
         except (ValueError, TypeError, CorruptionError, SerializationError) as damage:
-            raise CorruptionError(f"plaintext has a damaged tree: {damage}") from damage
+            cause = self._failure or damage
+            if not isinstance(cause, Exception):
+                raise cause from None
+            if str(cause) == HOOK_FAILED and not again:
+                # It failed before it could say why. If it does not again, a signal's handler has raised as it began.
+                _Arrays().of(tree, again=True)
+                raise KeyboardInterrupt from None
+            raise CorruptionError(f"plaintext has a damaged tree: {cause}") from cause
         return self._found
 
     def _hook(self, code: int, body: bytes) -> None:
+        try:
+            self._look(code, body)
+        except BaseException as failure:
+            # The unpacker hides it; the innermost comes first and is the one that tells.
+            if self._failure is None:
+                self._failure = failure
+            raise
+
+    def _look(self, code: int, body: bytes) -> None:
         if code == layout.ARRAY:
             spelled, order, shape, items = unpackb(body)
             if type(items) is int:

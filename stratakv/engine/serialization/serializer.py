@@ -14,7 +14,7 @@ from ormsgpack import Ext, Fragment, packb, unpackb
 
 from stratakv.engine.serialization.enums import EnumList
 from stratakv.engine.serialization.exact import ExactWriter
-from stratakv.engine.serialization.layout import ESCAPE, PACK_OPTIONS, join
+from stratakv.engine.serialization.layout import ESCAPE, HOOK_FAILED, PACK_OPTIONS, join
 from stratakv.engine.serialization.oversights import taken_wrongly
 from stratakv.engine.serialization.reading import Reader
 from stratakv.engine.serialization.writing import Options, Writer
@@ -101,6 +101,9 @@ class Serializer:
             SerializationError: The value needs what this process lacks or refuses: an Enum class that is not
                 listed or not imported, a time zone, scipy, or a pickle that is not trusted.
         """
+        return self._loads(plaintext, trust_pickle, again=False)
+
+    def _loads(self, plaintext: bytes | bytearray | memoryview, trust_pickle: bool | None, *, again: bool) -> object:
         reader = None
 
         def hook(code: int, body: bytes) -> object:
@@ -123,6 +126,10 @@ class Serializer:
                 cause, Exception
             ):
                 raise cause from None
+            if str(cause) == HOOK_FAILED and not again:
+                # It failed before it could say why. If it does not again, a signal's handler has raised as it began.
+                self._loads(plaintext, trust_pickle, again=True)
+                raise KeyboardInterrupt from None
             raise CorruptionError(f"plaintext of {len(plaintext)} bytes is damaged: {cause}") from cause
 
 

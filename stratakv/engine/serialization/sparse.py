@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stratakv.engine.serialization.refusal import RefusedError
+from stratakv.engine.undisturbed_import import imported
 from stratakv.errors import CorruptionError, SerializationError
 
 if TYPE_CHECKING:
@@ -66,10 +67,9 @@ def put_together(parts: Any) -> object:
             raise CorruptionError("sparse matrix has no known form")
     if len(arrays) < 2 or not all(type(array) is np.ndarray for array in arrays):
         raise CorruptionError("sparse matrix lacks its arrays")
-    try:
-        import scipy.sparse as module
-    except ImportError as error:
-        raise SerializationError(f'the value holds a scipy {name}; pip install "stratakv[sparse]"') from error
+    module = imported("scipy.sparse")
+    if module is None:
+        raise SerializationError(f'the value holds a scipy {name}; pip install "stratakv[sparse]"')
     kind = getattr(module, name, None)
     if kind is None:
         raise SerializationError(f"the value holds a scipy {name}, which this version of scipy lacks; upgrade scipy")
