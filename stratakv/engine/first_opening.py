@@ -43,7 +43,9 @@ def take_back(path: Path, before: frozenset[str], catalog_vfs: str | None) -> bo
         catalog_vfs: SQLite's file layer for the catalog.
     """
     made = parts_in(path) - before
-    if CATALOG_FILE in before or (CATALOG_FILE in made and _may_own_a_tier(path / CATALOG_FILE, catalog_vfs)):
+    if before & {CATALOG_FILE, JOURNAL_DIRECTORY}:
+        return False  # no first opening: what was made beside them may hold what they held
+    if CATALOG_FILE in made and _may_own_a_tier(path / CATALOG_FILE, catalog_vfs):
         return False
     for name in made & parts_in(path):
         left = path / name
