@@ -60,6 +60,8 @@ def _wrapped(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for lap in ("first", "second"):
             bound = _Bound(f"{where}: {way}, {lap} lap, in times of bare", MOST_OVERHEAD, 1)
             yield _judged(bound, told[f"{lap}_times_bare"])
+        if "second_reads" not in told["p50_of_us"]:
+            continue  # a trace of which this many requests only write
         hot = row["ways"][BARE]["p50_of_us"]["second_reads"] / told["p50_of_us"]["second_reads"]
         faster = _Bound(f"{where}: {way}, median read of the second lap, times faster", 1, 1, least=True)
         yield _judged(faster, {"median": hot, "low": hot, "high": hot})

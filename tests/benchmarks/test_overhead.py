@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from contextlib import closing
 from functools import partial
@@ -231,6 +232,16 @@ def test_budgets_say_what_must_be_and_what_is_aimed_at(result: dict[str, Any]) -
     assert [row[1:] for what, row in verdicts.items() if "all files" in what] == [(False, False)]
     # Seven for the engine, beside the seven of the store alone.
     assert len(result["budgets"]) == 14
+
+
+def test_requests_that_only_write_have_budgets_of_their_laps(result: dict[str, Any]) -> None:
+    made = copy.deepcopy({"floors": None, "sustained": None, "rows": result["rows"][:1]})
+    row = made["rows"][0] | {"judged": True}
+    for told in row["ways"].values():
+        del told["p50_of_us"]["second_reads"]
+    rows = [row["what"] for row in budgets(made | {"rows": [row]})]
+    assert len(rows) == 5
+    assert not any("median read" in what for what in rows)
 
 
 def test_the_tables_and_the_picture_have_every_way(result: dict[str, Any], tmp_path: Path) -> None:
