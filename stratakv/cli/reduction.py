@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 JUDGED_FROM = 2 << 20
-TOO_SMALL = "too small to judge: a store has a fixed price of 0.5 to 1 MB, and about 130 bytes for each key"
+TOO_SMALL = "too small to judge: a store has a fixed price of 0.5 to 1 MB, and about 90 bytes for each key"
 UNIT = "1 MB = 1,048,576 bytes"
 
 _RAM = ("hot_bytes", "other_ram_bytes", "catalog_cache_bytes", "ram_bytes")

@@ -1,7 +1,7 @@
 """Readers: the catalog's pool of reading connections, and which commit each of them sees.
 
-Owns these connections. A reader keeps its read transaction from one query to the next as long as nothing is committed:
-to begin and end one takes as long as the look-up of a key itself. Invariants: a query that begins after `let_go` has
+Owns these connections. A reader keeps its read transaction from one query to the next as long as nothing is written: to
+begin and end one takes as long as the look-up of a key itself. Invariants: a query that begins after `let_go` has
 returned sees what was committed before it; no reader at rest holds on to an older commit, so the write-ahead log can be
 folded and begun anew as if every query had a transaction of its own.
 """

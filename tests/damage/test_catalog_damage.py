@@ -74,6 +74,18 @@ def test_a_flipped_byte_anywhere_is_named_or_harmless(template: tuple[Path, dict
     assert named > ROUNDS // 2, "the pages carry checksums, so most damage is found"
 
 
+def test_pages_that_do_not_match_are_said_to_be_damaged_and_not_the_disk(
+    template: tuple[Path, dict[str, object]], tmp_path: Path
+) -> None:
+    directory = shutil.copytree(template[0], tmp_path / "store")
+    content = bytearray((directory / CATALOG_FILE).read_bytes())
+    for page in range(PAGE, len(content) - PAGE, PAGE):
+        content[page + 100] ^= 255
+    (directory / CATALOG_FILE).write_bytes(content)
+    with pytest.raises(CorruptionError, match="a page does not match its checksum"):
+        open_layers(directory)
+
+
 @pytest.mark.parametrize("filler", [b"\x00", b"\xff"], ids=["zeros", "ones"])
 def test_an_overwritten_page_is_named_or_harmless(
     template: tuple[Path, dict[str, object]], tmp_path: Path, filler: bytes
