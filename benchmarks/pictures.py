@@ -1,4 +1,4 @@
-"""Owns what pictures of several panels side by side have in common. Needs matplotlib."""
+"""Owns what pictures of several panels have in common. Needs matplotlib."""
 
 from __future__ import annotations
 
@@ -8,25 +8,41 @@ from typing import TYPE_CHECKING, Any
 from stratakv.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 _DPI = 150
 
 
-@contextmanager
-def panels(file: Path, count: int, width: float, height: float) -> Iterator[tuple[Any, list[Any]]]:
-    """Give a figure and its panels, each of so many inches, to be drawn on; at the end the file is written.
+def panels(file: Path, count: int, width: float, height: float) -> AbstractContextManager[tuple[Any, list[Any]]]:
+    """Give a figure and its panels side by side, each of so many inches, to draw on; then the file is written.
 
     Raises:
         ConfigurationError: The file cannot be written.
     """
+    return _figure(file, 1, count, (width * count, height), [height])
+
+
+def stacked(file: Path, width: float, heights: Sequence[float]) -> AbstractContextManager[tuple[Any, list[Any]]]:
+    """Give a figure and its panels one below the other, each of its own height, as `panels` does.
+
+    Raises:
+        ConfigurationError: The file cannot be written.
+    """
+    return _figure(file, len(heights), 1, (width, sum(heights)), heights)
+
+
+@contextmanager
+def _figure(
+    file: Path, rows: int, columns: int, size: tuple[float, float], heights: Sequence[float]
+) -> Iterator[tuple[Any, list[Any]]]:
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, grid = plt.subplots(1, count, figsize=(width * count, height), dpi=_DPI, squeeze=False)
+    figure, grid = plt.subplots(rows, columns, figsize=size, dpi=_DPI, squeeze=False, height_ratios=heights)
     try:
         yield figure, list(grid.flat)
         figure.savefig(file, format="png")

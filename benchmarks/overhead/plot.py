@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.overhead.requests import BARE
 from benchmarks.overhead.summary import MOST_OVERHEAD
-from benchmarks.pictures import dress, panels
+from benchmarks.pictures import dress, stacked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,12 +21,13 @@ def plot(result: dict[str, Any], file: Path) -> None:
     Raises:
         ConfigurationError: The file cannot be written.
     """
-    drawn = [draw for draw, there in ((_calls, result["floors"]), (_ways, result["rows"])) if there]
+    lines = sum(len(row["ways"]) - 1 for row in result["rows"])
+    possible = ((_calls, 2.4, result["floors"]), (_ways, 1.0 + 0.15 * lines, result["rows"]))
+    drawn = [(draw, height) for draw, height, there in possible if there]
     if not drawn:
         return
-    height = max(3.6, 0.22 * sum(len(row["ways"]) for row in result["rows"]))
-    with panels(file, len(drawn), 6.4, height) as (figure, axes):
-        for each, draw in zip(axes, drawn, strict=True):
+    with stacked(file, 7.6, [height for _, height in drawn]) as (figure, axes):
+        for each, (draw, _) in zip(axes, drawn, strict=True):
             draw(each, result)
         figure.tight_layout()
 
@@ -36,7 +37,6 @@ def _calls(axes: Any, result: dict[str, Any]) -> None:
     colours = [_OURS if name in {"store", "hot retrieve", "warm retrieve"} else _OTHERS for name in took]
     axes.barh(list(took), list(took.values()), color=colours)
     axes.invert_yaxis()
-    axes.set_xscale("log")
     dress(axes, "single calls", "median microseconds")
 
 
@@ -53,7 +53,7 @@ def _ways(axes: Any, result: dict[str, Any]) -> None:
         axes.plot([ratio["low"], ratio["high"]], [place, place], color="#333333", linewidth=1)
         axes.plot(told["first_times_bare"]["median"], place, "D", color="#f2a541", markersize=3)
     axes.set_yticks(range(len(lines)), [f"{name}: {way}" for name, way, _ in lines], fontsize=6)
-    axes.invert_yaxis()
+    axes.set_ylim(len(lines) - 0.4, -0.6)
     axes.axvline(MOST_OVERHEAD, color="#444444", linewidth=0.8)
     axes.set_xscale("log")
     dress(axes, "second lap, wrapped / bare (diamond: the first lap)", "times; the line is the budget")
