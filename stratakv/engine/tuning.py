@@ -117,7 +117,9 @@ class Tuning:
             self._since_retune.append(window)
         self._totals, self._looked = totals, now
         parts.admission.fade(now)
-        self._tuner.edges.limit_keys(parts.catalog.live_keys // KEYS_A_WATCHED_KEY)
+        keys = parts.catalog.live_keys
+        parts.admission.fit(keys)
+        self._tuner.edges.limit_keys(keys // KEYS_A_WATCHED_KEY)
         parts.watch.tell(self._tuner.edges, pause)
         parts.watch.look(self._tuner.edges, parts.hot, pause)
 

@@ -26,8 +26,8 @@ READ, WROTE, DELETED = range(3)
 WAITING_AT_MOST = 1 << 13
 """So many notes wait to be told; 1.4 MB."""
 
-TOLD_FROM = 1 << 10
-"""From so many notes on they are told before the next look."""
+TOLD_FROM = 1 << 8
+"""From so many notes on they are told before the next look: a small store must not hold more of them than values."""
 
 NOTE_BYTES = 8 + 88 + 32 + 24
 """A note in the queue with its boxed hash and time; its key is held elsewhere too, most of the time."""
@@ -123,6 +123,7 @@ class Watch:
                 self._tell_note(edges, note)
             pause()
         self.mask = edges.mask
+        self._forget_others(edges)
 
     def look(self, edges: Edges, hot: HotTable, pause: Callable[[], None]) -> None:
         """Tell the tuner what is seen in RAM of the keys that it watches."""
@@ -139,6 +140,10 @@ class Watch:
                 seen.uses = entry.uses
                 edges.read(seen.namespace, seen.key_hash, entry.used, (entry.bytes_as(key), seen.size))
             pause()
+        self._forget_others(edges)
+
+    def _forget_others(self, edges: Edges) -> None:
+        """Forget the keys that nobody watches any more, where they are many."""
         if len(self._keys) > 2 * edges.watched + FEW:
             self._keys = {k: seen for k, seen in self._keys.items() if edges.watches(seen.namespace, seen.key_hash)}
 

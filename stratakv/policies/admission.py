@@ -17,8 +17,11 @@ from typing import NamedTuple
 
 from stratakv.policies.frequency_sketch import MOST, FrequencySketch
 
-ENTRIES = 8_192
-"""What the sketch is made for: 128 KB of counters, whatever the store holds. With more keys some share counters."""
+FEWEST_ENTRIES, ENTRIES = 512, 8_192
+"""What the sketch is made for at first, and at most: 8 to 128 KB of counters. With more keys some share counters."""
+
+KEYS_AN_ENTRY = 2
+"""Not all keys are read below RAM, and a small store must not spend on counters what it saves on values."""
 
 
 class Accesses(NamedTuple):
@@ -40,13 +43,13 @@ class Admission:
         accesses: How many uses are wanted at first.
         now: The time, in seconds of any clock.
         fades_every: Seconds in which estimates halve.
-        entries: What the sketch is made for.
+        entries: What the sketch is made for at first.
 
     Attributes:
         accesses: How many uses are wanted now.
     """
 
-    def __init__(self, accesses: Accesses, now: float, fades_every: float, entries: int = ENTRIES) -> None:
+    def __init__(self, accesses: Accesses, now: float, fades_every: float, entries: int = FEWEST_ENTRIES) -> None:
         self.accesses = accesses
         self._sketch = FrequencySketch(entries)
         self._fades_every = fades_every
@@ -79,6 +82,11 @@ class Admission:
         self._faded += halvings * self._fades_every
         for _ in range(min(halvings, MOST)):  # after so many nothing is left
             self._sketch.age()
+
+    def fit(self, keys: int) -> None:
+        """Make room for the uses of so many keys; what was counted stays, and room is never given up."""
+        while self._sketch.entries < min(keys // KEYS_AN_ENTRY, ENTRIES):
+            self._sketch = self._sketch.doubled()
 
     def overhead_bytes(self) -> int:
         """Return the RAM of the sketch."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 TRIALS = 4
 """The first so many contents of a contest are tried with every candidate."""
 
+DOUBTS = 2
+"""What a candidate cost in fewer trials than this may be a first time, or a busy neighbour."""
+
 RAREST = 8
 """Trials that change nothing become rarer, up to this factor."""
 
@@ -128,8 +131,10 @@ class Contest:
     def affordable(self, candidate: str) -> bool:
         """Tell whether a candidate is worth another trial: unknown, or not known to be far over the budget."""
         score = self._scores.get(candidate)
-        # Now and then even the costly ones are tried again: a busy moment may have made them look so.
-        return score is None or self._budget.allows(score, 2.0) or self._trials % 16 == 0
+        if score is None or score.trials < DOUBTS or self._budget.allows(score, 2.0):
+            return True
+        # Now and then even the costly ones are tried again: what they get may have changed.
+        return self._trials % 16 == 0
 
     def learn(self, results: Mapping[str, Trial]) -> None:
         """Take in what each candidate did."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 import sys
 from typing import NamedTuple
 
-LIMIT = 1_024
+LIMIT = 256
+"""As many as a share is told to within some percent for; at most 50 KB for both edges and directions."""
+
 _REMEMBERED_BYTES = 36 + 24
 """A boxed hash and a boxed time."""
 

@@ -130,6 +130,22 @@ def test_arrays_that_save_little_are_kept_as_they_are_until_they_are_packed() ->
     assert all(len(stored(engine, 4, each).payload) < 0.5 * each.nbytes for each in steps)
 
 
+class EachLookTakes20Us(ManualClock):
+    """Every trial of a codec takes 20 us, and so one of all of them far more than one."""
+
+    _spent = 0.0
+
+    def busy(self) -> float:
+        self._spent += 20e-6
+        return self._spent
+
+
+def test_a_first_trial_of_all_codecs_does_not_make_an_array_too_dear_to_take_apart() -> None:
+    engine, chance = CompressionEngine(clock=EachLookTakes20Us()), np.random.default_rng(7)
+    steps = [np.cumsum(chance.integers(0, 3, 512)) for _ in range(40)]
+    assert all(len(stored(engine, 4, each).payload) < 0.5 * each.nbytes for each in steps)
+
+
 def test_arrays_that_begin_to_save_much_are_taken_apart_again() -> None:
     engine, chance = engine_with(), np.random.default_rng(7)
     noise_first = [stored(engine, 4, embedding(chance)) for _ in range(1000)]

@@ -73,3 +73,18 @@ def test_its_memory_does_not_grow() -> None:
     for content in range(20_000):
         made.read_below(content)
     assert made.overhead_bytes() == before
+
+
+def test_a_small_store_pays_for_a_small_sketch_and_a_large_one_forgets_nothing_as_it_grows() -> None:
+    made = Admission(Accesses(to_warm=2, to_hot=5), now=0.0, fades_every=HOUR)
+    assert made.overhead_bytes() < 10_000
+    for _ in range(4):
+        made.read_below(7)
+    made.fit(4_000)
+    assert made.overhead_bytes() < 40_000
+    made.fit(10**9)
+    assert 120_000 < made.overhead_bytes() < 140_000
+    made.fit(10)
+    assert made.uses(7) == 4
+    assert made.read_below(7) == 5
+    assert made.uses(8) == 0

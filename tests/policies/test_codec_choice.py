@@ -45,6 +45,13 @@ def test_a_cost_that_was_high_once_does_not_count() -> None:
     assert contest.best == "quick"
 
 
+def test_one_slow_trial_does_not_keep_a_candidate_from_the_next_one() -> None:
+    contest = learnt(Contest(Budget(50), 8), 1, quick=tried(0.5, 2), small=tried(0.3, 900))
+    assert contest.affordable("small")
+    learnt(contest, 1, quick=tried(0.5, 2), small=tried(0.3, 40))
+    assert contest.best == "small"
+
+
 def test_without_a_budget_only_size_counts() -> None:
     contest = learnt(Contest(Budget(), 8), 4, quick=tried(0.5, 2), tiny=tried(0.1, 1e6, read=1e6))
     assert contest.best == "tiny"

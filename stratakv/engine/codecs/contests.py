@@ -69,11 +69,11 @@ class Contests:
         self._now = now
         self._name_of = name_of
 
-    def of(self, elements: Elements, form: str = "", near: float = NEAR) -> Timed:
-        """Return the contest for contents with such elements, in a special form if one is named."""
+    def of(self, elements: Elements, form: str = "", near: float = NEAR, budget: Budget | None = None) -> Timed:
+        """Return the contest for contents with such elements, in a special form if one is named; None: the budget."""
         kind, itemsize, _ = elements
         name = f"{kind}{8 * itemsize}" if kind != "V" else "bytes" if itemsize == 1 else f"records of {itemsize}"
-        return self.named(name + form, self._budget, self._every, near)
+        return self.named(name + form, self._budget if budget is None else budget, self._every, near)
 
     def named(self, kind: str, budget: Budget, every: int, near: float = NEAR) -> Timed:
         """Return the contest for a kind of contents."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stratakv.policies.codec_choice import Trial
+from stratakv.policies.codec_choice import Budget, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +45,8 @@ class PartsAtStore:
         """Return the parts, always where somebody asked for `only` one strategy; None where they are not worth it."""
         if only is not None:
             return self._codec.encode_segments(plaintext, layout, LEVEL, contests=contests, only=only)
-        contest = contests.of(max(layout, key=_length).elements, " in values", WORTH).contest
+        # What parts cost is spent in their own contests, which have the budget; some trials are of all codecs.
+        contest = contests.of(max(layout, key=_length).elements, " in values", WORTH, Budget()).contest
         is_trial = contest.left <= 0
         if not is_trial:
             contest.left -= 1
