@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from stratakv.files import Files
 
 _EFFECTIVE = os.access in os.supports_effective_ids
-_NO_PLACE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENAMETOOLONG})
+_NO_PLACE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG})
+
+TRIES = 20
+"""So often a directory is made whose parents go while it is made."""
+
+
+class _VanishedError(Exception):
+    """A folder that was there has gone."""
 
 
 def private_directory(path: str | os.PathLike[str], files: Files) -> Path:
@@ -35,24 +42,45 @@ def private_directory(path: str | os.PathLike[str], files: Files) -> Path:
     if not text or "\0" in text:
         raise ConfigurationError(f"{text!r} is no path of a directory: give one")
     place = Path(os.path.abspath(text))
+    for _ in range(TRIES - 1):
+        # An opening that comes to nothing elsewhere removes the folders that it made, maybe those just seen here.
+        with suppress(_VanishedError):
+            _make_missing(place, files)
+            return place
+    try:
+        _make_missing(place, files)
+    except _VanishedError as vanished:
+        raise ConfigurationError(f"{place} cannot be made: give another path ({vanished})") from vanished
+    return place
+
+
+def _make_missing(place: Path, files: Files) -> None:
     missing: list[Path] = []
     existing = place
     while not os.path.lexists(existing):
         missing.append(existing)
         existing = existing.parent
     if not existing.is_dir():
+        _raise_where_gone(existing)
         raise ConfigurationError(f"{existing} is not a directory: give a path where one can be")
     if not os.access(existing, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
+        _raise_where_gone(existing)
         raise ConfigurationError(f"{existing} is not writable: change its permissions or give another path")
     for folder in reversed(missing):
         try:
             make_folder(folder)
             files.sync_directory(folder.parent)
+        except FileNotFoundError as error:
+            raise _VanishedError(error) from error
         except OSError as error:
             if error.errno in _NO_PLACE:
                 raise ConfigurationError(f"{folder} cannot be made: give another path ({error})") from error
             raise translate(error, f"make the directory {folder}", existing) from error
-    return place
+
+
+def _raise_where_gone(folder: Path) -> None:
+    if not os.path.lexists(folder):
+        raise _VanishedError(f"{folder} is gone")
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
