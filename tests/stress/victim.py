@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import json
 import mmap
 import random
@@ -137,6 +138,10 @@ def run(target: Subject, record: Record, directory: Path, seed: int, seconds: fl
 def main(directory: str, seed: str, seconds: str, large: str, quick: str, *names: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
     record = Record(Path(directory) / "case")
+    for library in ("blosc2", "pcodec"):
+        # Damage may name a method that no whole payload has, and its library is no memory of a decoding.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(library)
     for name in names:
         target = subject(int(name), large=large == "1", quick=quick == "1")
         for payload, size in target.payloads:
