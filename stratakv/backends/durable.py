@@ -42,16 +42,16 @@ def private_directory(path: str | os.PathLike[str], files: Files) -> Path:
     if not text or "\0" in text:
         raise ConfigurationError(f"{text!r} is no path of a directory: give one")
     place = Path(os.path.abspath(text))
-    for _ in range(TRIES - 1):
+    vanished: _VanishedError | None = None
+    for _ in range(TRIES):
         # An opening that comes to nothing elsewhere removes the folders that it made, maybe those just seen here.
-        with suppress(_VanishedError):
+        try:
             _make_missing(place, files)
+        except _VanishedError as gone:
+            vanished = gone
+        else:
             return place
-    try:
-        _make_missing(place, files)
-    except _VanishedError as vanished:
-        raise ConfigurationError(f"{place} cannot be made: give another path ({vanished})") from vanished
-    return place
+    raise ConfigurationError(f"{place} cannot be made: give another path ({vanished})") from vanished
 
 
 def _make_missing(place: Path, files: Files) -> None:

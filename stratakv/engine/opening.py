@@ -162,10 +162,6 @@ def _assemble(
         tiered = config.tiered_storage
         # What leaves RAM for being idle is half as well remembered when it has been away for as long again.
         fades_every = max(60.0, tiered.hot_to_warm_idle_hours * 3600)
-        admission = Admission(
-            Accesses(tiered.promote_to_warm_accesses, tiered.promote_to_hot_accesses), clock.monotonic(), fades_every
-        )
-        admission.fit(catalog.live_keys)
         parts = Parts(
             config=config,
             path=path,
@@ -181,7 +177,12 @@ def _assemble(
             dirty=DirtyTable(),
             hot=HotTable(capacity, partial(policy_by_name, tiered.eviction_policy, objective=tiered.hit_objective)),
             placement=Placement(config, labels.name, remote=tiers[IN_COLD].remote),
-            admission=admission,
+            admission=Admission(
+                Accesses(tiered.promote_to_warm_accesses, tiered.promote_to_hot_accesses),
+                clock.monotonic(),
+                fades_every,
+                catalog.live_keys,
+            ),
             watch=Watch(clock.monotonic),
             labels=labels,
             serializer=serializer,

@@ -43,15 +43,16 @@ class Admission:
         accesses: How many uses are wanted at first.
         now: The time, in seconds of any clock.
         fades_every: Seconds in which estimates halve.
-        entries: What the sketch is made for at first.
+        keys: How many keys there are at first; see `fit`.
 
     Attributes:
         accesses: How many uses are wanted now.
     """
 
-    def __init__(self, accesses: Accesses, now: float, fades_every: float, entries: int = FEWEST_ENTRIES) -> None:
+    def __init__(self, accesses: Accesses, now: float, fades_every: float, keys: int = 0) -> None:
         self.accesses = accesses
-        self._sketch = FrequencySketch(entries)
+        self._sketch = FrequencySketch(FEWEST_ENTRIES)
+        self.fit(keys)
         self._fades_every = fades_every
         self._faded = now
 

@@ -12,7 +12,7 @@ import sys
 from typing import NamedTuple
 
 LIMIT = 256
-"""As many as a share is told to within some percent for; at most 50 KB for both edges and directions."""
+"""So many moves tell a share to within some 6 points; they take at most 34 KB for each direction."""
 
 _REMEMBERED_BYTES = 36 + 24
 """A boxed hash and a boxed time."""

@@ -8,7 +8,7 @@ HOUR = 3600.0
 
 
 def admission() -> Admission:
-    return Admission(Accesses(to_warm=2, to_hot=5), now=0.0, fades_every=HOUR, entries=256)
+    return Admission(Accesses(to_warm=2, to_hot=5), now=0.0, fades_every=HOUR)
 
 
 def test_reads_below_ram_add_up() -> None:

@@ -70,7 +70,10 @@ class Contests:
         self._name_of = name_of
 
     def of(self, elements: Elements, form: str = "", near: float = NEAR, budget: Budget | None = None) -> Timed:
-        """Return the contest for contents with such elements, in a special form if one is named; None: the budget."""
+        """Return the contest for contents with such elements, in a special form if one is named.
+
+        `budget` None means the one that all these contests have.
+        """
         kind, itemsize, _ = elements
         name = f"{kind}{8 * itemsize}" if kind != "V" else "bytes" if itemsize == 1 else f"records of {itemsize}"
         return self.named(name + form, self._budget if budget is None else budget, self._every, near)
